@@ -1,0 +1,41 @@
+# Every target does its own set-up; the second time that takes a fraction of a second.
+# Without make: `python -m helpers setup`, then `python -m helpers run` (or lab, test, …).
+
+PYTHON ?= python3
+LESSONS ?=
+HELPERS = $(PYTHON) -m helpers
+
+# A run writes below build/ and into the cache only, so no __pycache__ here.
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: run lab doctor setup setup-test test lessons warm evidence bench
+
+run: setup
+	@$(HELPERS) run $(LESSONS)
+
+lab: setup
+	@$(HELPERS) lab
+
+doctor:
+	@$(HELPERS) doctor
+
+setup:
+	@$(HELPERS) setup
+
+setup-test:
+	@$(HELPERS) setup --test
+
+test: setup-test
+	@$(HELPERS) test $(TESTS)
+
+lessons: setup
+	@$(HELPERS) lessons $(if $(EXECUTE),--execute) $(if $(CHECK),--check) $(LESSONS)
+
+warm: setup
+	@$(HELPERS) warm
+
+evidence: setup
+	@$(HELPERS) evidence $(LESSONS)
+
+bench: setup
+	@$(HELPERS) bench

@@ -1,0 +1,24 @@
+"""Helpers of the course *Cats to KTO*: the plumbing, so that notebooks hold the ideas.
+
+Importing this package is instant: torch, transformers and matplotlib load when a function needs them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from helpers.lesson.session import Lesson
+
+__version__ = "0.1.0"
+
+
+def begin(number: str) -> Lesson:
+    """Start lesson `number` (such as "00"): print versions, tier and seed, and return the lesson object.
+
+    Raises:
+        CourseError: if the course has no such lesson.
+    """
+    from helpers.lesson.session import begin as begin_lesson
+
+    return begin_lesson(number)

@@ -1,0 +1,185 @@
+"""The course's commands: ``python -m helpers COMMAND``.
+
+Standard library only while it is imported: it starts on a bare Python, where ``setup`` and ``doctor``
+work, and hands every other command to the Python inside `.venv`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from helpers import settings
+from helpers.course import setup
+from helpers.settings import CourseError
+
+#: Commands that hand what follows them to another program.
+_PASS_ON = {"lab": "JupyterLab", "test": "pytest"}
+
+
+def _handed_on(command: str) -> str:
+    return f"Whatever else stands on the line is handed on to {_PASS_ON[command]}."
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers", description="Commands of the course Cats to KTO."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+
+    one = add("setup", "create .venv and install what the course needs; quick when that is done")
+    one.add_argument(
+        "--test", action="store_true", help="also what the tests need, and Chromium where possible"
+    )
+    lessons = "numbers of lessons, such as 00 01; all when left out"
+    add("run", "run the lessons' solutions, print what they found and write build/report.html").add_argument(
+        "lessons", nargs="*", metavar="LESSON", help=lessons
+    )
+    add("lab", "open JupyterLab on the first lesson").epilog = _handed_on("lab")
+    add("test", "run the tests, those in notebooks and in a real browser too").epilog = _handed_on("test")
+    add("doctor", "say what this machine can run, what is missing, and the one next command")
+    one = add("lessons", "rebuild every generated file: notebooks, README tables, links")
+    one.add_argument("--execute", action="store_true", help="run the solutions first and keep their outputs")
+    one.add_argument(
+        "--check", action="store_true", help="change nothing; fail, naming what to run, if a file is stale"
+    )
+    one.add_argument("lessons", nargs="*", metavar="LESSON", help=f"with --execute: {lessons}")
+    add("warm", "build what lessons would build on first use, into the cache; resumable")
+    add("evidence", "run every claim with all its seeds, into evidence/; resumable").add_argument(
+        "lessons", nargs="*", metavar="LESSON", help=lessons
+    )
+    add("bench", "measure the rates of the world, and how long the import takes")
+    add("address", "set the address that launch links use, and rebuild them").add_argument(
+        "url", metavar="URL", help="https://github.com/OWNER/NAME"
+    )
+    return parser
+
+
+def _inside_venv() -> bool:
+    return Path(sys.prefix).resolve() == setup.venv_folder().resolve()
+
+
+def _go_inside(arguments: list[str]) -> None:
+    """Start this command again in `.venv`. Returns only if there is none, or we are inside.
+
+    Raises:
+        CourseError: if its Python cannot be started.
+        SystemExit: where a process cannot be replaced (Windows), with the status of the command.
+    """
+    python = setup.venv_python()
+    if _inside_venv() or not python.exists():
+        return
+    command = [str(python), "-m", "helpers", *arguments]
+    if os.name == "posix":
+        try:
+            os.execv(str(python), command)
+        except OSError:
+            raise CourseError(".venv is damaged; run: python3 -m helpers setup") from None
+    raise SystemExit(subprocess.run(command, check=False).returncode)
+
+
+def _lab(rest: list[str]) -> int:
+    """JupyterLab with the course as its root, opened on the first lesson, without the news pop-up."""
+    from helpers.course.manifest import load
+
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--ServerApp.root_dir={settings.ROOT}",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    if not any(argument.endswith(".ipynb") for argument in rest):
+        # An address to open, not a file: a file would make its own folder the root.
+        command.append(f"--LabApp.default_url=/lab/tree/notebooks/{load().lessons[0].name}.ipynb")
+    try:
+        return subprocess.run([*command, *rest], check=False).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+def _test(rest: list[str]) -> int:
+    return subprocess.run([sys.executable, "-m", "pytest", *rest], cwd=settings.ROOT, check=False).returncode
+
+
+def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
+    command = options.command
+    if command == "lab":
+        return _lab(rest)
+    if command == "test":
+        return _test(rest)
+    if command == "run":
+        from helpers.course import run
+
+        return run.run(options.lessons)
+    if command == "lessons":
+        from helpers.course import build
+
+        return (
+            build.check() if options.check else build.build(lessons=options.lessons, execute=options.execute)
+        )
+    if command == "evidence":
+        from helpers.course import evidence
+        from helpers.course.manifest import load
+
+        return evidence.run([entry.id for entry in load().choose(options.lessons)])
+    if command == "warm":
+        from helpers.course import warm
+
+        return warm.run()
+    if command == "bench":
+        from helpers.course import bench
+
+        return bench.run()
+    from helpers.course import build
+    from helpers.course.manifest import set_address
+
+    print(f"The course's address is now {set_address(options.url)}.")
+    return build.build()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns 0 if all is well, 1 if not, 2 for a wrong command, 130 if it was stopped."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command not in _PASS_ON:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        if options.command == "setup":
+            setup.set_up(test=options.test)
+            return 0
+        _go_inside(arguments)
+        if options.command == "doctor":
+            from helpers.course import doctor
+
+            return doctor.run()
+        old = setup.too_old()
+        if old:
+            raise CourseError(old)
+        if find_spec("nbclient") is None:
+            raise CourseError("The course is not set up yet; run: python3 -m helpers setup")
+        return _dispatch(options, rest)
+    except CourseError as error:
+        print(f"{error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "helpers":
+            raise
+        print(f"The package {error.name!r} is missing; run: python3 -m helpers setup", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

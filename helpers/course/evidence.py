@@ -1,0 +1,264 @@
+"""Evidence: every experiment of a lesson, run for all its seeds.
+
+A lesson's source marks the cells that its experiments need with the tag ``evidence`` and the cells that
+state claims with the tag ``claim``. `run` executes the first kind in one plain process per lesson, calls each
+experiment for every seed that is missing, and then executes the second kind, which read what was measured. So
+the code that is measured is the code that the learner reads: there is no copy.
+
+Each experiment is kept under a key: a hash of the statements that it reaches in the lesson (its number of
+seeds among them) and of the helpers modules that these import. Comments, docstrings and layout do not count.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from helpers import settings
+from helpers.lesson import stored
+from helpers.settings import CourseError
+
+#: Layers that cannot change a measured number: they show and record it.
+_SHOWING = ("helpers.lesson", "helpers.exercises", "helpers.course")
+
+
+# --- keys ---------------------------------------------------------------------------------------------------
+
+
+def _tagged_cells(source: Path, tag: str) -> list[str]:
+    import jupytext
+
+    notebook = jupytext.read(source, fmt="py:percent")
+    return [
+        cell.source
+        for cell in notebook.cells
+        if cell.cell_type == "code" and tag in cell.metadata.get("tags", [])
+    ]
+
+
+def _without_docstrings(tree: ast.AST) -> ast.AST:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:] or [ast.Pass()]
+    return tree
+
+
+def _bound_names(statement: ast.stmt) -> set[str]:
+    """The names that a top-level statement binds."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    names = {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    return names
+
+
+def _used_names(statement: ast.stmt) -> set[str]:
+    return {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+
+
+def _reached(statements: list[ast.stmt], name: str) -> list[ast.stmt]:
+    """The statements, in order, that the definition of `name` needs, directly or through others."""
+    wanted, reached = {name}, set()
+    while True:
+        more = {
+            i
+            for i, statement in enumerate(statements)
+            if i not in reached and _bound_names(statement) & wanted
+        }
+        if not more:
+            return [statement for i, statement in enumerate(statements) if i in reached]
+        reached |= more
+        for i in more:
+            wanted |= _used_names(statements[i])
+
+
+def _module_file(module: str, root: Path) -> Path | None:
+    base = root.joinpath(*module.split("."))
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.exists():
+            return candidate
+    return None
+
+
+def _imported_helpers(tree: ast.AST) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.split(".")[0] == "helpers" and not name.startswith(_SHOWING)}
+
+
+def _helpers_closure(trees: Iterable[ast.AST], root: Path) -> dict[str, str]:
+    """Every helpers module that `trees` import, directly or through others, with its code."""
+    closure: dict[str, str] = {}
+    waiting = set().union(*(_imported_helpers(tree) for tree in trees))
+    while waiting:
+        module = waiting.pop()
+        file = _module_file(module, root)
+        # The package's own __init__ holds the version and `begin`; neither changes a number.
+        if file is None or module in closure or module == "helpers":
+            continue
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        closure[module] = ast.unparse(_without_docstrings(tree))
+        parents = {module.rsplit(".", 1)[0]} if "." in module else set()
+        waiting |= (_imported_helpers(tree) | parents) - set(closure)
+    return closure
+
+
+def _hash(parts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _experiments(statements: list[ast.stmt]) -> list[str]:
+    """The names of the functions that are decorated with ``@lesson.experiment(...)``."""
+    return [
+        statement.name
+        for statement in statements
+        if isinstance(statement, ast.FunctionDef)
+        and any(
+            ast.unparse(decorator).startswith("lesson.experiment(") for decorator in statement.decorator_list
+        )
+    ]
+
+
+def keys(source: Path, root: Path = settings.ROOT) -> dict[str, str]:
+    """The key of each experiment of a lesson's source, and of its claims under the name ``claims``."""
+    cells = _tagged_cells(source, "evidence")
+    statements = _without_docstrings(ast.parse("\n".join(cells))).body  # type: ignore[attr-defined]
+    found = {}
+    for name in _experiments(statements):
+        reached = _reached(statements, name)
+        helpers = _helpers_closure(reached, root)
+        code = [ast.unparse(statement) for statement in reached]
+        found[name] = _hash([*code, *(f"{module}\n{text}" for module, text in sorted(helpers.items()))])
+    claims = ast.parse("\n".join(_tagged_cells(source, "claim")))
+    found["claims"] = _hash([ast.unparse(claims), *(key for _, key in sorted(found.items()))])
+    return found
+
+
+def source_of(lesson: str, root: Path = settings.ROOT) -> Path:
+    """The percent source of lesson `lesson`.
+
+    Raises:
+        CourseError: if there is none.
+    """
+    sources = sorted((root / "notebooks" / "source").glob(f"{lesson}_*.py"))
+    if not sources:
+        raise CourseError(f"There is no source notebooks/source/{lesson}_*.py.")
+    return sources[0]
+
+
+def stale(lesson: str, root: Path = settings.ROOT) -> str | None:
+    """A sentence that says what to run when a lesson's evidence does not fit its source; else None."""
+    evidence = stored.read_evidence(root / "evidence" / f"{lesson}.json")
+    expected = keys(source_of(lesson, root), root)
+    claims_key = expected.pop("claims")
+    found = {name: entry.get("key") for name, entry in evidence["experiments"].items()}
+    incomplete = [name for name, entry in evidence["experiments"].items() if not entry.get("complete")]
+    if found != expected or incomplete or evidence.get("claims_key") != claims_key:
+        return f"evidence/{lesson}.json is stale; run: make evidence LESSONS={lesson}"
+    return None
+
+
+# --- running ------------------------------------------------------------------------------------------------
+
+
+def _write(path: Path, evidence: dict[str, Any]) -> None:
+    """Write atomically, so that a kill leaves the last finished seed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8"
+    ) as part:
+        part.write(json.dumps(evidence, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    os.chmod(part.name, 0o644)
+    os.replace(part.name, path)
+
+
+def _execute(cells: list[str], scope: dict[str, Any]) -> None:
+    """Execute cells as a plain script; what they show goes nowhere."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        for number, cell in enumerate(cells):
+            exec(compile(cell, f"<cell {number}>", "exec"), scope)
+
+
+def run_lesson(lesson: str, root: Path = settings.ROOT) -> None:
+    """Run what is missing of one lesson's evidence, in this process, and write it after every seed."""
+    source = source_of(lesson, root)
+    expected = keys(source, root)
+    path = stored.evidence_path(lesson, root)
+    evidence = stored.read_evidence(path)
+    old = evidence["experiments"]
+    evidence["lesson"] = lesson
+    evidence["experiments"] = {
+        name: old[name]
+        if old.get(name, {}).get("key") == key
+        else {"key": key, "complete": False, "values": {}}
+        for name, key in expected.items()
+        if name != "claims"
+    }
+    scope: dict[str, Any] = {"__name__": "__main__"}
+    _execute(_tagged_cells(source, "evidence"), scope)
+    for name, experiment in scope["lesson"].experiments.items():
+        entry = evidence["experiments"][name]
+        chosen = settings.seeds(experiment.seeds)
+        for position, seed in enumerate(chosen, 1):
+            print(f"  {lesson} {name}: seed {seed} ({position} of {len(chosen)})", flush=True)
+            if str(seed) not in entry["values"]:
+                entry["values"][str(seed)] = experiment(seed)
+                _write(path, evidence)
+        entry["complete"] = True
+        _write(path, evidence)
+    # The claim cells read the finished evidence, through a lesson object that has loaded it.
+    scope["lesson"].reload_evidence()
+    _execute(_tagged_cells(source, "claim"), scope)
+    evidence["claims"] = [claim.row() for claim in scope["lesson"].claims.values()]
+    evidence["claims_key"] = expected["claims"]
+    _write(path, evidence)
+
+
+def run(lessons: Iterable[str]) -> int:
+    """Run the evidence of `lessons`, each in its own process, one after another. Returns an exit status."""
+    failed = []
+    with tempfile.TemporaryDirectory() as folder:
+        # Evidence is of the CPU tier at full size, and must not touch the learner's own progress.
+        environment = {**os.environ, "COURSE_TIER": "cpu", "COURSE_PROGRESS": f"{folder}/progress.json"}
+        for name in ("COURSE_SMOKE", "COURSE_LEDGER"):
+            environment.pop(name, None)
+        for lesson in lessons:
+            print(f"Evidence of lesson {lesson}", flush=True)
+            code = f"from helpers.course import evidence; evidence.run_lesson({lesson!r})"
+            process = [sys.executable, "-c", code]
+            if subprocess.run(process, cwd=settings.ROOT, env=environment, check=False).returncode:
+                failed.append(lesson)
+    if failed:
+        print(
+            f"Stopped early: lessons {' '.join(failed)}. Finished seeds are kept; run the same command again."
+        )
+    return int(bool(failed))

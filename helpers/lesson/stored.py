@@ -1,0 +1,45 @@
+"""What earlier runs left behind: the evidence files that a lesson reads.
+
+Knows where ``evidence/NN.json`` lies and what it holds. Knows nothing about how evidence is produced.
+
+A file holds, per experiment, its key (a hash of the code and settings that produced it) and one record per
+seed, ``{measure: value}``; and the lesson's claims as rows of the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from helpers import settings
+
+
+def evidence_path(lesson: str, root: Path = settings.ROOT) -> Path:
+    """``evidence/NN.json``, or a file below ``build/`` when COURSE_SEED is not 0."""
+    seed = settings.course_seed()
+    folder = root / "evidence" if seed == 0 else root / "build" / f"evidence-seed-{seed}"
+    return folder / f"{lesson}.json"
+
+
+def read_evidence(path: Path) -> dict[str, Any]:
+    """The file's content; an empty record when there is none.
+
+    Raises:
+        CourseError: if the file is damaged.
+    """
+    empty: dict[str, Any] = {"experiments": {}, "claims": []}
+    if not path.exists():
+        return empty
+    try:
+        return {**empty, **json.loads(path.read_text(encoding="utf-8"))}
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise settings.CourseError(
+            f"{path.name} is damaged ({error}); delete it and run: make evidence LESSONS={path.stem}"
+        ) from None
+
+
+def stored_records(evidence: dict[str, Any], experiment: str) -> dict[int, dict[str, float]]:
+    """Per seed, the measures that `experiment` gave: ``{seed: {measure: value}}``."""
+    records = evidence["experiments"].get(experiment, {}).get("values", {})
+    return {int(seed): record for seed, record in records.items()}

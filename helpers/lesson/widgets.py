@@ -1,0 +1,155 @@
+"""Widgets that static pages can show too, and the what-if widget.
+
+Uses only what ipywidgets 7.7 (Colab) and 8 (JupyterLab) share. Knows nothing about what a widget teaches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ipywidgets
+
+from helpers.lesson import page
+
+# Long questions and choices wrap instead of being cut; the gaps and fonts follow the page.
+STYLE = f"""<style>
+.course-widget {{max-width: {page.MAX_WIDTH}px; overflow: visible;}}
+.course-widget {{margin: 4px 0 14px 0;}}
+.course-widget .widget-label, .course-widget .widget-readout {{
+  font-size: 14px; color: var(--jp-ui-font-color1, inherit);}}
+.course-widget .widget-html-content, .course-choices > .widget-label,
+.course-choices .widget-radio-box label {{
+  font-size: 14px; line-height: 1.5; color: var(--jp-ui-font-color1, inherit);}}
+.course-choices.widget-radio {{
+  display: flex; flex-direction: column; align-items: flex-start; height: auto; width: auto;
+  margin-left: 2px;}}
+.course-choices > .widget-label {{
+  width: auto; max-width: none; height: auto; text-align: left; white-space: normal; overflow: visible;
+  font-weight: 600; margin-bottom: 4px;}}
+.course-choices .widget-radio-box {{
+  width: auto; max-width: none; height: auto; margin: 0 !important; row-gap: 3px;}}
+.course-choices .widget-radio-box label {{
+  display: flex; flex-direction: row-reverse; justify-content: flex-end; align-items: flex-start; gap: 8px;
+  width: auto; height: auto; padding: 0; white-space: normal; overflow: visible;}}
+.course-choices .widget-radio-box input {{float: none; flex: none; margin: 0;}}
+.course-widget .widget-button:focus-visible, .course-widget input:focus-visible,
+.course-widget .noUi-handle:focus-visible {{outline: 2px solid #2878b0; outline-offset: 2px;}}
+</style>"""
+
+
+def panel(children: list[ipywidgets.Widget]) -> ipywidgets.VBox:
+    """The children in a column, in the course's style."""
+    box = ipywidgets.VBox([ipywidgets.HTML(STYLE, layout={"display": "none"}), *children])
+    box.add_class("course-widget")
+    return box
+
+
+def labeled(control: ipywidgets.Widget) -> ipywidgets.Widget:
+    """The control, with its whole description visible; hovering shows it too."""
+    control.style.description_width = "initial"
+    if control.has_trait("tooltip"):  # ipywidgets 8 shows the word "null" without one
+        control.tooltip = control.description
+    return control
+
+
+def radio(question: str, choices: list[str]) -> ipywidgets.RadioButtons:
+    """A radio group with nothing selected, its question above it."""
+    group = labeled(ipywidgets.RadioButtons(options=choices, value=None, description=question))
+    group.add_class("course-choices")
+    return group
+
+
+def button(text: str, on_click: Callable[[], None]) -> ipywidgets.Button:
+    """A button that calls `on_click` without arguments."""
+    layout = {"width": "auto", "align_self": "flex-start", "margin": "6px 2px"}
+    made = ipywidgets.Button(description=text, button_style="primary", layout=layout)
+    made.on_click(lambda _: on_click())
+    return made
+
+
+def display_widget(widget: ipywidgets.DOMWidget, fallback_html: str, fallback_text: str) -> None:
+    """Display one output: the live widget, and what pages without a kernel show in its place.
+
+    Args:
+        widget: what a notebook with a kernel shows.
+        fallback_html: safe HTML for static pages.
+        fallback_text: the same in plain text.
+    """
+    page.publish(
+        {
+            "application/vnd.jupyter.widget-view+json": {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": widget.model_id,
+            },
+            "text/html": fallback_html,
+            "text/plain": fallback_text,
+        }
+    )
+
+
+class WhatIf:
+    """Controls, and an area below them that an ordinary function draws from their values.
+
+    Attributes:
+        widget: the live widget.
+        html: what the area shows now.
+        error: the exception of the last drawing, or None.
+    """
+
+    def __init__(
+        self, controls: Mapping[str, ipywidgets.Widget], draw: Callable[..., str], label: str
+    ) -> None:
+        """Draw the first state; an error in it is raised here.
+
+        Args:
+            controls: by the name of the argument of `draw` that takes its value. A control without a
+                description gets its name.
+            draw: the controls' values as keywords -> safe HTML, each picture with a text alternative.
+            label: one plain sentence that says what to try.
+        """
+        self.controls = dict(controls)
+        self.label = label
+        self.error: Exception | None = None
+        self._draw = draw
+        for name, control in self.controls.items():
+            control.description = control.description or name
+            labeled(control)
+        self._area = ipywidgets.HTML(draw(**self.values), layout={"width": "auto", "margin": "6px 0 0 2px"})
+        for control in self.controls.values():
+            control.observe(self._redraw, names="value")
+        self.widget = panel(
+            [
+                ipywidgets.HTML(f"<strong>{page.escape(label)}</strong>"),
+                ipywidgets.HBox(list(self.controls.values()), layout={"flex_flow": "row wrap"}),
+                self._area,
+            ]
+        )
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The controls' present values by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    @property
+    def html(self) -> str:
+        return self._area.value
+
+    def show(self) -> None:
+        """Display the widget; static pages show its first state."""
+        state = ", ".join(f"{name} = {value}" for name, value in self.values.items())
+        fallback = (
+            f'<div style="{page.TEXT_STYLE}"><strong>{page.escape(self.label)}</strong> '
+            f"(shown for {page.escape(state)}; run the notebook to change it)</div>{self.html}"
+        )
+        display_widget(self.widget, fallback, f"{self.label} (shown for {state})")
+
+    def _redraw(self, _change: Any) -> None:
+        try:
+            self._area.value = self._draw(**self.values)
+            self.error = None
+        except Exception as error:
+            self.error = error
+            what = f"{type(error).__name__}: {error}"
+            self._area.value = page.card_html("error", "This could not be drawn.", page.code_html(what))

@@ -1,0 +1,150 @@
+"""Plausible wrong answers to every exercise: what people really write. Each must fail its check."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from helpers import world
+
+# --- lesson 00 ----------------------------------------------------------------------------------------------
+
+
+def caption_forgets_place(scene: Any) -> str:
+    return f"A {scene.size} {scene.color} {scene.kind} {scene.verb}."
+
+
+def caption_of_one_scene(scene: Any) -> str:
+    return "A big orange cat walks left in the meadow."
+
+
+def caption_with_raw_place(scene: Any) -> str:
+    return f"A {scene.size} {scene.color} {scene.kind} {scene.verb} {scene.place}."
+
+
+def caption_swaps_size(scene: Any) -> str:
+    other = {"small": "big", "big": "small"}[scene.size]
+    return world.describe(scene).replace(scene.size, other)
+
+
+def caption_printed_not_returned(scene: Any) -> None:
+    print(world.describe(scene))
+
+
+def direction_reversed(earlier: float, later: float) -> str:
+    return "walks left" if later > earlier else "walks right"
+
+
+def direction_by_half(earlier: float, later: float) -> str:
+    return "walks right" if later > 0.5 else "walks left"
+
+
+def direction_other_words(earlier: float, later: float) -> str:
+    return "right" if later > earlier else "left"
+
+
+# --- lesson 01 ----------------------------------------------------------------------------------------------
+
+
+def token_logps_unshifted(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    return logits.log_softmax(-1).gather(-1, ids[..., None])[..., 0][:, 1:]
+
+
+def token_logps_all_positions(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    return logits.log_softmax(-1).gather(-1, ids[..., None])[..., 0]
+
+
+def token_logps_raw_logits(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    return logits[:, :-1].gather(-1, ids[:, 1:, None])[..., 0]
+
+
+def token_logps_probabilities(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    return logits[:, :-1].softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
+
+
+def token_logps_wrong_dimension(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    return logits[:, :-1].log_softmax(1).gather(-1, ids[:, 1:, None])[..., 0]
+
+
+def answer_without_shift(logps: torch.Tensor, is_answer: torch.Tensor) -> torch.Tensor:
+    return (logps * is_answer[:, :-1]).sum(-1)
+
+
+def answer_with_prompt(logps: torch.Tensor, is_answer: torch.Tensor) -> torch.Tensor:
+    return logps.sum(-1)
+
+
+def answer_mean(logps: torch.Tensor, is_answer: torch.Tensor) -> torch.Tensor:
+    return (logps * is_answer[:, 1:]).mean(-1)
+
+
+def answer_over_batch(logps: torch.Tensor, is_answer: torch.Tensor) -> torch.Tensor:
+    return (logps * is_answer[:, 1:]).sum()
+
+
+def interval_population_sd(values: list[float]) -> tuple[float, float]:
+    mean, half = statistics.fmean(values), 2.571 * statistics.pstdev(values) / 6**0.5
+    return mean - half, mean + half
+
+
+def interval_without_root(values: list[float]) -> tuple[float, float]:
+    mean, half = statistics.fmean(values), 2.571 * statistics.stdev(values) / 6
+    return mean - half, mean + half
+
+
+def interval_with_normal_quantile(values: list[float]) -> tuple[float, float]:
+    mean, half = statistics.fmean(values), 1.96 * statistics.stdev(values) / 6**0.5
+    return mean - half, mean + half
+
+
+def interval_reversed(values: list[float]) -> tuple[float, float]:
+    mean, half = statistics.fmean(values), 2.571 * statistics.stdev(values) / 6**0.5
+    return mean + half, mean - half
+
+
+def kl_reversed(logits: torch.Tensor, ref_logits: torch.Tensor) -> torch.Tensor:
+    logps, ref_logps = logits.log_softmax(-1), ref_logits.log_softmax(-1)
+    return (ref_logps.exp() * (ref_logps - logps)).sum(-1)
+
+
+def kl_unweighted(logits: torch.Tensor, ref_logits: torch.Tensor) -> torch.Tensor:
+    return (logits.log_softmax(-1) - ref_logits.log_softmax(-1)).sum(-1)
+
+
+def kl_of_logits(logits: torch.Tensor, ref_logits: torch.Tensor) -> torch.Tensor:
+    return (logits.softmax(-1) * (logits - ref_logits)).sum(-1)
+
+
+def kl_mean(logits: torch.Tensor, ref_logits: torch.Tensor) -> torch.Tensor:
+    logps, ref_logps = logits.log_softmax(-1), ref_logits.log_softmax(-1)
+    return (logps.exp() * (logps - ref_logps)).mean(-1)
+
+
+WRONG: dict[str, list[Callable[..., Any]]] = {
+    "caption_for": [
+        caption_forgets_place,
+        caption_of_one_scene,
+        caption_with_raw_place,
+        caption_swaps_size,
+        caption_printed_not_returned,
+    ],
+    "direction": [direction_reversed, direction_by_half, direction_other_words],
+    "token_logps": [
+        token_logps_unshifted,
+        token_logps_all_positions,
+        token_logps_raw_logits,
+        token_logps_probabilities,
+        token_logps_wrong_dimension,
+    ],
+    "answer_logps": [answer_without_shift, answer_with_prompt, answer_mean, answer_over_batch],
+    "interval_of_six": [
+        interval_population_sd,
+        interval_without_root,
+        interval_with_normal_quantile,
+        interval_reversed,
+    ],
+    "token_kl": [kl_reversed, kl_unweighted, kl_of_logits, kl_mean],
+}

@@ -1,0 +1,162 @@
+"""The shape of the code: imports point one way, importing is instant, every module says what it is for."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers import settings
+
+HELPERS = settings.ROOT / "helpers"
+#: From the foundation up. A package may import from rows above its own, never from its neighbors in a row.
+LAYERS = [
+    ["settings"],
+    ["world"],
+    ["models"],
+    ["data"],
+    ["grounding", "synthesis", "preference", "video"],
+    ["lesson"],
+    ["exercises"],
+    ["course"],
+]
+LEVEL = {name: level for level, row in enumerate(LAYERS) for name in row}
+HEAVY = [
+    "torch",
+    "transformers",
+    "matplotlib",
+    "IPython",
+    "ipywidgets",
+    "scipy",
+    "nbformat",
+    "pandas",
+    "PIL",
+    "tqdm",
+]
+MODULES = sorted(HELPERS.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(settings.ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """Every module that a tree imports, also inside functions."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "relative imports hide where a module lies"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def package_of(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "helpers" and len(parts) > 1 and parts[1] in LEVEL else None
+
+
+def wrong_imports(module: str, tree: ast.AST) -> list[str]:
+    own = package_of(module)
+    if own is None:
+        return []  # helpers itself and its commands stand above all layers
+    others = {package_of(name) for name in imports(tree)} - {None, own}
+    return sorted(other for other in others if LEVEL[other] >= LEVEL[own])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_point_one_way(path):
+    assert wrong_imports(name_of(path), ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+def test_every_package_has_a_layer():
+    packages = {path.parent.name for path in HELPERS.glob("*/__init__.py")}
+    assert packages <= set(LEVEL)
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "wrong"),
+    [
+        ("helpers.world.scenes", "def f():\n    from helpers.lesson import plots", ["lesson"]),
+        ("helpers.synthesis.filters", "import helpers.preference.losses", ["preference"]),
+        ("helpers.course.run", "from helpers import world, settings", []),
+        ("helpers.models.hub", "from helpers import lesson", ["lesson"]),
+    ],
+)
+def test_the_rule_itself_catches_what_it_should(module, code, wrong):
+    assert wrong_imports(module, ast.parse(code)) == wrong
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_every_module_says_what_it_is_for(path):
+    text = path.read_text(encoding="utf-8")
+    if not text.strip():
+        pytest.skip("an empty package")
+    docstring = ast.get_docstring(ast.parse(text))
+    assert docstring
+    assert docstring.splitlines()[0].endswith((".", ":", "?"))
+
+
+def loaded_by(code: str) -> set[str]:
+    """The heavy modules that are loaded after `code` has run in a fresh Python."""
+    listing = f"{code}; import sys; print(*(name for name in {HEAVY!r} if name in sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", listing], cwd=settings.ROOT, capture_output=True, text=True, check=True
+    )
+    return set(result.stdout.split())
+
+
+def test_importing_helpers_loads_nothing_heavy():
+    assert loaded_by("import helpers") == set()
+
+
+@pytest.mark.parametrize("module", ["helpers.world", "helpers.models", "helpers.__main__"])
+def test_these_load_no_framework(module):
+    assert not loaded_by(f"import {module}") & {
+        "torch",
+        "transformers",
+        "matplotlib",
+        "IPython",
+        "ipywidgets",
+    }
+
+
+def test_importing_helpers_is_instant():
+    def seconds(code: str) -> float:
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], cwd=settings.ROOT, check=True)
+        return time.perf_counter() - started
+
+    with_helpers = min(seconds("import helpers") for _ in range(3))
+    assert with_helpers - min(seconds("pass") for _ in range(3)) < 0.3
+
+
+def test_no_way_to_run_code_from_data():
+    """No pickle, no remote code, no unsafe torch.load anywhere in the course."""
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not {"pickle", "dill", "joblib", "marshal", "shelve"} & {
+            name.split(".")[0] for name in imports(tree)
+        }, path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert keywords.get("trust_remote_code", "False") == "False", path
+                if ast.unparse(node.func) == "torch.load":
+                    assert keywords.get("weights_only") == "True", path
+
+
+def test_code_is_clean():
+    result = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--output-format=concise", "."],
+        cwd=settings.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout[-3000:]
