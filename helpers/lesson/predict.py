@@ -53,8 +53,7 @@ class Prediction:
         self.control = self._make_control()
         self.button = widgets.button("Commit", self.commit)
         self._status = ipywidgets.HTML()
-        row = [ipywidgets.HTML(f"<strong>{page.escape(question)}</strong>")] if not choices else []
-        self.widget = widgets.panel([*row, self.control, self.button, self._status])
+        self.widget = widgets.panel([widgets.question(question), self.control, self.button, self._status])
         self._show_state()
 
     @property
@@ -99,7 +98,7 @@ class Prediction:
 
     def _make_control(self) -> ipywidgets.Widget:
         if self._choices:
-            return widgets.radio(self.question, self._choices)
+            return widgets.choices(self._choices)
         minimum, maximum = self._bounds
         whole = isinstance(minimum, int) and isinstance(maximum, int)
         middle = (minimum + maximum) // 2 if whole else (minimum + maximum) / 2
@@ -122,7 +121,8 @@ class Prediction:
             return
         if not self._choices or kept in self._choices:
             self.control.value = kept
-        self.control.disabled = self.button.disabled = True
+        self.control.disabled = True
+        widgets.finish(self.button, "Committed")
         self._status.value = self._message("passed", f"You committed to: {self._text(kept)}")
 
     def _message(self, mark: str, text: str) -> str:

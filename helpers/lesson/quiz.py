@@ -66,14 +66,15 @@ class Quiz:
         self._progress = progress
         self._key = key
         self._advise = advise or self._how_to_go_on
-        self.groups = [
-            widgets.radio(f"{number}. {question.text}", list(question.choices))
+        texts = [
+            widgets.question(f"{number}. {question.text}")
             for number, question in enumerate(self.questions, start=1)
         ]
+        self.groups = [widgets.choices(list(question.choices)) for question in self.questions]
         self.results = [ipywidgets.HTML(layout={"margin": "0 2px 10px 2px"}) for _ in self.questions]
         self.button = widgets.button("Check my answers", self.check)
         self.status = ipywidgets.HTML()
-        rows = [row for pair in zip(self.groups, self.results, strict=True) for row in pair]
+        rows = [row for rows in zip(texts, self.groups, self.results, strict=True) for row in rows]
         self.widget = widgets.panel([*rows, self.button, self.status])
         self._restore()
         for number in range(len(self.groups)):
@@ -91,9 +92,8 @@ class Quiz:
             self.results[i].value = self._result_html(i)
         words = f"{self.score} of {len(self.questions)}"
         mark = "passed" if self.score == len(self.questions) else "note"
-        self.status.value = page.card_html(
-            mark, f"Your score: {words}", page.escape(self._advise(self.score))
-        )
+        card = page.card_html(mark, f"Your score: {words}", page.escape(self._advise(self.score)))
+        self.status.value = f'<div role="status">{card}</div>'
         self._save(checked=True)
 
     def show(self) -> None:

@@ -12,29 +12,43 @@ import ipywidgets
 
 from helpers.lesson import page
 
-# Long questions and choices wrap instead of being cut; the gaps and fonts follow the page.
+ACCENT = page.MARKS["note"].color
+
+# Long questions and choices wrap instead of being cut; the gaps and fonts follow the page. A selected choice
+# has a filled ring, a border and a tint; the ring is a border itself, as forced colors keep those. Screen
+# readers say the words after the slash as part of the button's name; older browsers have only the circle.
 STYLE = f"""<style>
 .course-widget {{max-width: {page.MAX_WIDTH}px; overflow: visible;}}
 .course-widget {{margin: 4px 0 14px 0;}}
 .course-widget .widget-label, .course-widget .widget-readout {{
   font-size: 14px; color: var(--jp-ui-font-color1, inherit);}}
-.course-widget .widget-html-content, .course-choices > .widget-label,
-.course-choices .widget-radio-box label {{
+.course-widget .widget-html-content {{
   font-size: 14px; line-height: 1.5; color: var(--jp-ui-font-color1, inherit);}}
-.course-choices.widget-radio {{
-  display: flex; flex-direction: column; align-items: flex-start; height: auto; width: auto;
-  margin-left: 2px;}}
-.course-choices > .widget-label {{
-  width: auto; max-width: none; height: auto; text-align: left; white-space: normal; overflow: visible;
-  font-weight: 600; margin-bottom: 4px;}}
-.course-choices .widget-radio-box {{
-  width: auto; max-width: none; height: auto; margin: 0 !important; row-gap: 3px;}}
-.course-choices .widget-radio-box label {{
-  display: flex; flex-direction: row-reverse; justify-content: flex-end; align-items: flex-start; gap: 8px;
-  width: auto; height: auto; padding: 0; white-space: normal; overflow: visible;}}
-.course-choices .widget-radio-box input {{float: none; flex: none; margin: 0;}}
-.course-widget .widget-button:focus-visible, .course-widget input:focus-visible,
-.course-widget .noUi-handle:focus-visible {{outline: 2px solid #2878b0; outline-offset: 2px;}}
+.course-choices.widget-toggle-buttons {{
+  display: block; width: auto; height: auto; margin: 3px; overflow: visible;}}
+.course-choices > div {{display: flex; flex-direction: column; gap: 6px; margin: 0;}}
+.course-choices .widget-toggle-button {{
+  display: flex; align-items: flex-start; gap: 10px; box-sizing: border-box; width: 100%; height: auto;
+  margin: 0; padding: 7px 12px; text-align: left; white-space: normal; overflow-wrap: anywhere;
+  font-size: 14px; line-height: 20px; color: var(--jp-ui-font-color1, inherit); background: transparent;
+  border: 1px solid {page.BORDER}; border-radius: 6px; box-shadow: none;}}
+.course-choices .widget-toggle-button > i {{display: none;}}
+.course-choices .widget-toggle-button::before {{
+  content: "○"; content: "○" / "not selected: "; font-size: 0; flex: none; box-sizing: border-box;
+  width: 16px; height: 16px; margin-top: 2px; border-radius: 50%;
+  border: 2px solid var(--jp-ui-font-color2, currentColor);}}
+.course-choices .widget-toggle-button:hover:enabled {{
+  border-color: {ACCENT}; background: rgba(128, 128, 128, .12); box-shadow: none;}}
+.course-choices .widget-toggle-button.mod-active {{
+  border-color: {ACCENT}; background: rgba(40, 120, 176, .16); box-shadow: inset 0 0 0 1px {ACCENT};}}
+.course-choices .widget-toggle-button.mod-active::before {{
+  content: "●"; content: "●" / "selected: "; border: 5px solid {ACCENT};}}
+.course-choices .widget-toggle-button.mod-active:disabled {{opacity: 1;}}
+.course-widget .course-done, .course-widget .course-done:hover:enabled {{
+  color: var(--jp-ui-font-color2, inherit); background: transparent; cursor: default; box-shadow: none;}}
+.course-widget .widget-button:focus-visible, .course-widget .widget-toggle-button:focus-visible,
+.course-widget input:focus-visible, .course-widget .noUi-handle:focus-visible {{
+  outline: 2px solid {ACCENT}; outline-offset: 1px;}}
 </style>"""
 
 
@@ -53,19 +67,35 @@ def labeled(control: ipywidgets.Widget) -> ipywidgets.Widget:
     return control
 
 
-def radio(question: str, choices: list[str]) -> ipywidgets.RadioButtons:
-    """A radio group with nothing selected, its question above it."""
-    group = labeled(ipywidgets.RadioButtons(options=choices, value=None, description=question))
+def question(text: str) -> ipywidgets.HTML:
+    """A question in bold, to stand above what answers it; plain text, escaped here."""
+    return ipywidgets.HTML(f'<strong class="{page.NO_MATH}">{page.escape(text)}</strong>')
+
+
+def choices(options: list[str]) -> ipywidgets.ToggleButtons:
+    """One choice out of a column of buttons, nothing selected at first: its `value` is an option or None.
+
+    Tab reaches every choice; Space or Enter selects it. In a group of radio buttons Tab reaches only one, and
+    JupyterLab takes the arrow keys, which should reach the others, to move between cells.
+    """
+    group = ipywidgets.ToggleButtons(options=options, value=None)
     group.add_class("course-choices")
     return group
 
 
 def button(text: str, on_click: Callable[[], None]) -> ipywidgets.Button:
     """A button that calls `on_click` without arguments."""
-    layout = {"width": "auto", "align_self": "flex-start", "margin": "6px 2px"}
+    layout = {"width": "auto", "align_self": "flex-start", "margin": "6px 3px"}
     made = ipywidgets.Button(description=text, button_style="primary", layout=layout)
     made.on_click(lambda _: on_click())
     return made
+
+
+def finish(done: ipywidgets.Button, text: str) -> None:
+    """Show that a button has done its work; unlike a disabled one it keeps the keyboard's focus."""
+    done.description = text
+    done.button_style = ""
+    done.add_class("course-done")
 
 
 def display_widget(widget: ipywidgets.DOMWidget, fallback_html: str, fallback_text: str) -> None:
@@ -121,7 +151,7 @@ class WhatIf:
             control.observe(self._redraw, names="value")
         self.widget = panel(
             [
-                ipywidgets.HTML(f"<strong>{page.escape(label)}</strong>"),
+                question(label),
                 ipywidgets.HBox(list(self.controls.values()), layout={"flex_flow": "row wrap"}),
                 self._area,
             ]

@@ -111,7 +111,7 @@ lesson.predict(
 )
 
 # %% [markdown]
-# We need something that looks. This function finds the animal's horizontal place in a frame: in every row of pixels the most common color is background, and what differs from it is animal.
+# We need something that looks. This function finds the animal's horizontal place in a frame: in every row of pixels the median color is taken as background, and what differs from it as animal.
 
 # %% tags=["evidence"]
 import numpy as np
@@ -148,7 +148,7 @@ direction = lesson.check(direction)
 # Now three ways to answer, on the same films:
 #
 # - **two frames**: compare the first position with the last;
-# - **one random frame**: an animal in the left half has probably walked there. This is the *control*: if a single frame did as well as two, films would hold nothing new;
+# - **one random frame**: an animal in the left half has probably walked to the left. This is the *control*: if a single frame did as well as two, films would hold nothing new;
 # - **always the first frame**: one frame as well, but a fixed one. A careless test might do this. Does it matter?
 
 # %% tags=["evidence"]
@@ -161,17 +161,15 @@ from helpers.world import films, sample
 def which_way(seed: int) -> dict[str, float]:
     rng = np.random.default_rng(seed)
     count = lesson.size(200, smoke=20)
-    walks = [
-        replace(s, verb=str(rng.choice(["walks left", "walks right"]))) for s in sample(count, seed=seed)
-    ]
+    verbs = rng.choice(["walks left", "walks right"], size=count)
+    walks = [replace(s, verb=str(verb)) for s, verb in zip(sample(count, seed=seed), verbs, strict=True)]
     right = {"two frames": 0, "one random frame": 0, "first frame": 0}
     for scene, film in zip(walks, films(walks), strict=True):
         x = [position(frame) for frame in film]
         right["two frames"] += direction(x[0], x[-1]) == scene.verb
-        right["one random frame"] += (
-            direction(0.5, rng.choice(x)) == scene.verb
-        )  # right of the middle: it went right
-        right["first frame"] += direction(x[0], 0.5) == scene.verb  # it starts on the left: it will go right
+        # Is it right of the middle? Then it went right. Does it start left of the middle? Then it will go right.
+        right["one random frame"] += direction(0.5, rng.choice(x)) == scene.verb
+        right["first frame"] += direction(x[0], 0.5) == scene.verb
     return {way: hits / count for way, hits in right.items()}
 
 

@@ -750,7 +750,7 @@ lesson.claim(
     scope="world",
     unit="nats per answer",
     above=0.0,
-    expected=None,
+    expected="holds",
     tolerance=2.0,
 )
 

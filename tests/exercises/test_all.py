@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from wrong_answers import WRONG
 
 from helpers import settings
 from helpers.course import manifest
 from helpers.lesson.checks import run_check
 from helpers.lesson.quiz import QuizQuestion
 from helpers.lesson.reference import reference
+from tests.exercises.wrong_answers import WRONG
 
 LESSONS = {entry.name: entry for entry in manifest.load().lessons}
 

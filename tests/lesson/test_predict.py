@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import ipywidgets
 import pytest
 
+from helpers.lesson import page
 from helpers.lesson.predict import Prediction, predict
 from helpers.lesson.progress import Progress
 from helpers.settings import CourseError
@@ -28,7 +30,25 @@ def test_a_commitment_is_kept_and_shown(progress: Progress) -> None:
     assert guess.value == CHOICES[0]
     assert "You committed to: text &lt;alone&gt;" in guess._status.value
     assert guess.control.disabled
-    assert guess.button.disabled
+    assert guess.button.description == "Committed"
+
+
+def test_committing_again_changes_nothing(progress: Progress) -> None:
+    guess = Prediction(progress, "who", "Who wins?", choices=CHOICES)
+    guess.control.value = CHOICES[0]
+    guess.button.click()
+    guess.control.value = CHOICES[1]
+    guess.button.click()
+    assert guess.value == guess.control.value == CHOICES[0]
+    assert not guess.button.disabled  # a disabled button would lose the keyboard's focus
+
+
+def test_the_question_is_shown_as_plain_text(progress: Progress) -> None:
+    by_choice = Prediction(progress, "who", "Is $a < b$?", choices=CHOICES)
+    by_number = Prediction(progress, "share", "Is $a < b$?", minimum=0, maximum=1)
+    for guess in (by_choice, by_number):
+        texts = [child.value for child in guess.widget.children if isinstance(child, ipywidgets.HTML)]
+        assert sum("Is $a &lt; b$?" in text and page.NO_MATH in text for text in texts) == 1
 
 
 def test_the_first_commitment_stays(progress: Progress) -> None:

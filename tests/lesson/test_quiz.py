@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from helpers.lesson import page
 from helpers.lesson.progress import Progress
 from helpers.lesson.quiz import Quiz, QuizQuestion
 from helpers.settings import CourseError
@@ -19,6 +20,15 @@ def test_nothing_is_selected_at_first(progress: Progress) -> None:
     quiz = Quiz(QUESTIONS, progress)
     assert [group.value for group in quiz.groups] == [None] * 3
     assert quiz.score == 0
+
+
+def test_every_question_stands_above_its_own_choices(progress: Progress) -> None:
+    quiz = Quiz(QUESTIONS, progress)
+    rows = quiz.widget.children
+    for group, question in zip(quiz.groups, QUESTIONS, strict=True):
+        above = rows[rows.index(group) - 1]
+        assert page.escape(question.text) in above.value
+        assert list(group.options) == list(question.choices)
 
 
 def test_check_scores_and_explains_again_and_again(progress: Progress) -> None:
@@ -38,6 +48,7 @@ def test_check_scores_and_explains_again_and_again(progress: Progress) -> None:
     quiz.groups[2].value = "temperature"
     quiz.button.click()
     assert "3 of 3" in quiz.status.value
+    assert 'role="status"' in quiz.status.value
 
 
 def test_answers_are_kept_at_once_and_come_back(progress: Progress) -> None:

@@ -53,6 +53,32 @@ def test_an_error_in_the_first_state_is_raised() -> None:
         widgets.WhatIf({"size": ipywidgets.IntSlider(value=9)}, lambda size: draw(size, "x"), "What if?")
 
 
+def test_choices_start_with_nothing_selected_and_tell_what_is() -> None:
+    group = widgets.choices(["cats", "dogs & co."])
+    heard: list[str] = []
+    group.observe(lambda change: heard.append(change["new"]), names="value")
+    assert group.value is None
+    group.set_state({"index": 1})  # what a click or the keyboard sends
+    assert group.value == "dogs & co."
+    assert heard == ["dogs & co."]
+
+
+def test_choices_are_buttons_whose_state_is_more_than_a_color() -> None:
+    # Every toggle button is a tab stop; of a group of radio buttons only one is.
+    assert isinstance(widgets.choices(["a", "b"]), ipywidgets.ToggleButtons)
+    assert "course-choices" in widgets.choices(["a", "b"])._dom_classes
+    active = widgets.STYLE.partition(".mod-active::before")[2].partition("}")[0]
+    assert '"selected: "' in active
+    assert "border" in active
+
+
+def test_a_finished_button_says_so_and_can_keep_the_focus() -> None:
+    made = widgets.button("Commit", lambda: None)
+    widgets.finish(made, "Committed")
+    assert made.description == "Committed"
+    assert not made.disabled
+
+
 def test_static_pages_get_the_first_state(shown: list[dict[str, Any]]) -> None:
     make().show()
     (bundle,) = shown

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from standin_hub import _standin_hub_folder, hub_at, standin_hub
+from tests.models.standin_hub import _standin_hub_folder, hub_at, standin_hub
 
 __all__ = ["_standin_hub_folder", "hub_at", "standin_hub"]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from standin_hub import SPECIAL, tiny_llama, tiny_tokenizer
 
 from helpers.models import convert
 from helpers.models.convert import llama_from_gguf, safetensors_from_archive
+from tests.models.standin_hub import SPECIAL, tiny_llama, tiny_tokenizer
 
 GGUF_PARTS = {hugging_face: gguf for gguf, hugging_face in convert._PER_BLOCK.items()}
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from standin_hub import MODELS, save_language_model, store_snapshot
 
 from helpers.models import hub
 from helpers.models.hub import HUB, hub_folder, local_folder
 from helpers.settings import ROOT
+from tests.models.standin_hub import MODELS, save_language_model, store_snapshot
 
 SMALL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

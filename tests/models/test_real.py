@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from standin_hub import build_standin_hub
 
 from helpers.models import real
 from helpers.models.real import image_encoder, imagenet_labels, installed, language_model
 from helpers.settings import CourseError
+from tests.models.standin_hub import build_standin_hub
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world_strategies import scenes, seeds
 
 from helpers.settings import CourseError
 from helpers.world import KINDS, Animal, Scene, describe, parse, sample, vocabulary
 from helpers.world.grammar import ATTRIBUTES, FORMS, PATTERNS
+from tests.world.world_strategies import scenes, seeds
 
 CAT = Scene("cat", "orange", "small", "meadow", "walks left")
 PAIR = Scene("cat", "orange", "small", "snow", "sits", Animal("mouse", "gray"), "left of")

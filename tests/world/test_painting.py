@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world_strategies import chases, pairs, reversible_scenes, scenes
 
 from helpers.settings import ROOT, CourseError
 from helpers.world import (
@@ -34,6 +33,7 @@ from helpers.world.chance import NOISE
 from helpers.world.layout import chase_relation, forward, moving, stage, still
 from helpers.world.painting import MAX_PX, MIN_PX
 from helpers.world.places import background
+from tests.world.world_strategies import chases, pairs, reversible_scenes, scenes
 
 SIDES = st.sampled_from([32, 48, 96])
 

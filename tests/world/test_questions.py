@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hypothesis import given, settings
-from world_strategies import reversible_scenes, scenes
 
 from helpers.world import REVERSE, Scene, ask, reverse
+from tests.world.world_strategies import reversible_scenes, scenes
 
 
 @settings(deadline=None)

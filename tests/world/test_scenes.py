@@ -8,7 +8,6 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 from hypothesis import given
-from world_strategies import reversible_scenes
 
 from helpers.settings import CourseError
 from helpers.world import (
@@ -27,6 +26,7 @@ from helpers.world import (
     reverse,
     sample,
 )
+from tests.world.world_strategies import reversible_scenes
 
 CAT = {"kind": "cat", "color": "orange", "size": "big", "place": "meadow", "verb": "sits"}
 MOUSE = Animal("mouse", "gray")

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from world_strategies import chases, reversible_scenes, scenes
 
 from helpers.settings import CourseError
 from helpers.world import (
@@ -27,6 +26,7 @@ from helpers.world import (
 )
 from helpers.world.grammar import ATTRIBUTES
 from helpers.world.layout import chase_relation
+from tests.world.world_strategies import chases, reversible_scenes, scenes
 
 CAT = Scene("cat", "orange", "small", "meadow", "walks left")
 PAIR = Scene("cat", "orange", "big", "snow", "sleeps", Animal("mouse", "gray"), "left of")
