@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from helpers import __version__, settings
-from helpers.lesson import claims, plots, stored
+from helpers.lesson import claims, page, plots, stored
 from helpers.lesson.progress import Progress
 from helpers.lesson.reference import reference
 from helpers.lesson.say import say
@@ -127,13 +127,13 @@ class Lesson:
         results = Results(experiment, records, self._stored(experiment))
         self.results[experiment.name] = results
         rest = [seed for seed in chosen if seed in results.stored and seed not in records]
-        sentence = f"Ran live just now: {_seed_words(list(records))}."
+        sentences = []
+        if records:
+            sentences.append(f"Ran live just now: {_seed_words(list(records))}.")
         if rest:
-            sentence += (
-                f" Read from `{stored.evidence_path(self.number).name}`, where `make evidence` put them: "
-                f"{_seed_words(rest)}."
-            )
-        say(sentence)
+            file = stored.evidence_path(self.number).relative_to(settings.ROOT).as_posix()
+            sentences.append(f"Read from `{file}`, where `make evidence` put them: {_seed_words(rest)}.")
+        say(" ".join(sentences) or "Nothing was run and nothing is stored: `make evidence` measures this.")
         return results
 
     def results_of(self, experiment: Experiment) -> Results:
@@ -227,7 +227,7 @@ class Lesson:
             raise CourseError(f"Two claims are named {claim.name!r}; give this one another name.")
         self.claims[claim.name] = claim
         _append_to_ledger(claim)
-        plots.table([_claim_cells(claim)], CLAIM_COLUMNS)
+        _show_card(claim)
 
     # --- the learner ----------------------------------------------------------------------------------------
 
@@ -289,7 +289,7 @@ class Lesson:
             prediction.show_beside_result(measured[key])
         rows = [_claim_cells(claim) for claim in self.claims.values()]
         if rows:
-            plots.table(rows, CLAIM_COLUMNS)
+            plots.table(rows, ["claim", "predicted", "measured (95% interval)", "verdict"])
         say(
             "This run took {seconds:.0f} s, and this kernel's memory peaked at {peak:.0f} MB.",
             seconds=time.perf_counter() - self._started,
@@ -367,20 +367,22 @@ def _rule(above: float | None, below: float | None, within: tuple[float, float] 
     return claims.Rule(low=above) if above is not None else claims.Rule(high=below)
 
 
-CLAIM_COLUMNS = ["claim", "predicted", "measured (95% interval)", "verdict"]
-VERDICT_MARKS = {
-    "holds": "✔ holds",
-    "fails": "✘ fails",
-    "inconclusive": "? inconclusive",
-    None: "— (forecast)",
-}
-
-
 def _claim_cells(claim: claims.Claim) -> list[str]:
     measured = f"{claim.measured} {claim.unit}" if claim.measured else "not measured yet"
     if claim.live_agrees is False:
         measured += " — but the live run disagrees"
-    return [claim.statement, claim.prediction, measured, VERDICT_MARKS[claim.verdict]]
+    return [claim.statement, claim.prediction, measured, claim.verdict or "forecast"]
+
+
+def _show_card(claim: claims.Claim) -> None:
+    statement, prediction, measured, verdict = _claim_cells(claim)
+    mark = {"holds": "passed", "fails": "failed"}.get(verdict, "note")
+    title = f"Forecast: {statement}" if claim.rule is None else f"Claim, {verdict}: {statement}"
+    about = [f"Predicted: {prediction}", f"Measured over {len(claim.values)} seeds: {measured}"]
+    facts = [f"scope {claim.scope}"] + [f"claim {talk} of the talk" for talk in claim.talk]
+    about.append(" · ".join([f"holds if {claim.rule}", *facts] if claim.rule else facts))
+    body = "<br>".join(page.escape(line) for line in about)
+    page.show_html(page.card_html(mark, title, body), page.card_text(mark, title, "; ".join(about)))
 
 
 def _append_to_ledger(claim: claims.Claim) -> None:
