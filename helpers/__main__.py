@@ -87,7 +87,7 @@ def _go_inside(arguments: list[str]) -> None:
 
 def _lab(rest: list[str]) -> int:
     """JupyterLab with the course as its root, opened on the first lesson, without the news pop-up."""
-    from helpers.course.manifest import load
+    from helpers.manifest import load
 
     command = [
         sys.executable,
@@ -128,7 +128,7 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         )
     if command == "evidence":
         from helpers.course import evidence
-        from helpers.course.manifest import load
+        from helpers.manifest import load
 
         return evidence.run([entry.id for entry in load().choose(options.lessons)])
     if command == "warm":
@@ -140,7 +140,7 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
 
         return bench.run()
     from helpers.course import build
-    from helpers.course.manifest import set_address
+    from helpers.manifest import set_address
 
     print(f"The course's address is now {set_address(options.url)}.")
     return build.build()

@@ -16,6 +16,7 @@ HELPERS = settings.ROOT / "helpers"
 #: From the foundation up. A package may import from rows above its own, never from its neighbors in a row.
 LAYERS = [
     ["settings"],
+    ["manifest"],
     ["world"],
     ["models"],
     ["data"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from helpers.course.manifest import Manifest
+from helpers.manifest import Manifest
 
 _TEMPLATE = """\
 # @title Find the course { display-mode: "form" }

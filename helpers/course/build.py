@@ -18,7 +18,7 @@ from typing import Any
 
 from helpers import settings
 from helpers.course import bootstrap, readme, run
-from helpers.course.manifest import LessonEntry, Manifest, load
+from helpers.manifest import LessonEntry, Manifest, load
 from helpers.settings import CourseError
 
 _REGION = re.compile(

@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from helpers import settings
+from helpers import manifest, settings
 from helpers.lesson import stored
 from helpers.settings import CourseError
 
@@ -169,9 +169,9 @@ def source_of(lesson: str, root: Path = settings.ROOT) -> Path:
     Raises:
         CourseError: if there is none.
     """
-    sources = sorted((root / "notebooks" / "source").glob(f"{lesson}_*.py"))
-    if not sources:
-        raise CourseError(f"There is no source notebooks/source/{lesson}_*.py.")
+    sources = [entry.source(root) for entry in manifest.load(root).lessons if entry.id == lesson]
+    if not sources or not sources[0].exists():
+        raise CourseError(f"The manifest has no lesson {lesson!r} with a source.")
     return sources[0]
 
 

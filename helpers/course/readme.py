@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 from helpers import settings
-from helpers.course.manifest import LessonEntry, Manifest
 from helpers.course.report import measured
 from helpers.lesson.stored import read_evidence
+from helpers.manifest import LessonEntry, Manifest
 from helpers.settings import CourseError
 
 PICTURE = Path("notebooks") / "images" / "world.png"

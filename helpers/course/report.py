@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers import __version__, settings
-from helpers.course.manifest import Manifest
+from helpers.manifest import Manifest
 
 if TYPE_CHECKING:
     from helpers.course.run import LessonResult

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from helpers import settings
 from helpers.course import page, report
-from helpers.course.manifest import LessonEntry, Manifest, load
+from helpers.manifest import LessonEntry, Manifest, load
 
 Status = Literal["passed", "failed", "interrupted", "not run"]
 

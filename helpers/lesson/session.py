@@ -11,17 +11,16 @@ import json
 import os
 import platform
 import time
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from helpers import __version__, settings
+from helpers import __version__, manifest, settings
 from helpers.lesson import claims, page, plots, stored
 from helpers.lesson.progress import Progress
 from helpers.lesson.reference import reference
 from helpers.lesson.say import say
+from helpers.manifest import LessonEntry
 from helpers.settings import CourseError
 
 Record = dict[str, float]
@@ -86,15 +85,15 @@ def _measure(record: Record, measure: str) -> float:
 class Lesson:
     """One lesson in one kernel. Made by :func:`helpers.begin`."""
 
-    def __init__(self, number: str, name: str, title: str, next_name: str | None) -> None:
-        self.number = number
-        self.name = name
-        self.title = title
-        self._next = next_name
+    def __init__(self, entry: LessonEntry, following: str | None) -> None:
+        """Open the lesson of a manifest `entry`; `following` is the next one's name."""
+        self.number = entry.id
+        self._entry = entry
+        self._next = following
         self._started = time.perf_counter()
-        self._exercises = importlib.import_module(f"helpers.exercises.e{name}")
-        self._progress = Progress(number)
-        self._evidence = stored.read_evidence(stored.evidence_path(number))
+        self._exercises = importlib.import_module(f"helpers.exercises.e{entry.name}")
+        self._progress = Progress(entry.id)
+        self._evidence = stored.read_evidence(stored.evidence_path(entry.id))
         self._predictions: dict[str, Any] = {}
         self._references: dict[str, Callable[..., Any]] = {}
         self.experiments: dict[str, Experiment] = {}
@@ -265,8 +264,7 @@ class Lesson:
 
     def reference(self, name: str) -> Callable[..., Any]:
         """The course's own solution of exercise `name`."""
-        source = settings.ROOT / "notebooks" / "source" / f"{self.name}.py"
-        return reference(source, name)
+        return reference(self._entry.source(settings.ROOT), name)
 
     def widget(self, name: str, **data: Any) -> None:
         """Show the lesson's widget `name`, made from `data`."""
@@ -307,21 +305,15 @@ def begin(number: str) -> Lesson:
         CourseError: if the course has no such lesson.
     """
     settings.quiet()
-    entries = lessons(settings.ROOT)
-    ids = [entry["id"] for entry in entries]
+    entries = manifest.load().lessons
+    ids = [entry.id for entry in entries]
     if number not in ids:
         raise CourseError(f"There is no lesson {number!r}; the course has {', '.join(ids)}.")
     position = ids.index(number)
-    entry = entries[position]
-    following = entries[position + 1]["name"] if position + 1 < len(entries) else None
-    lesson = Lesson(number, entry["name"], entry["title"], following)
+    following = entries[position + 1].name if position + 1 < len(entries) else None
+    lesson = Lesson(entries[position], following)
     print(_environment_line(number))
     return lesson
-
-
-def lessons(root: Path) -> list[dict[str, Any]]:
-    """The lessons' entries of ``course.toml``, in order."""
-    return tomllib.loads((root / "course.toml").read_text(encoding="utf-8"))["lessons"]
 
 
 def peak_megabytes() -> float:

@@ -21,7 +21,7 @@ import pytest
 
 from helpers import settings
 from helpers.course import setup
-from helpers.course.manifest import load
+from helpers.manifest import load
 
 pytestmark = pytest.mark.browser
 

@@ -11,7 +11,7 @@ import pytest
 
 from helpers import __version__, settings
 from helpers.course import bootstrap
-from helpers.course.manifest import Manifest
+from helpers.manifest import Manifest
 
 ADDRESS = "https://github.com/someone/a-course"
 

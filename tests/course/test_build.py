@@ -14,7 +14,7 @@ from nbformat import v4
 
 from helpers import settings
 from helpers.course import build
-from helpers.course.manifest import load
+from helpers.manifest import load
 from helpers.settings import CourseError
 
 SOLVED = """\

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 import helpers
-from helpers.course.manifest import address_parts, load, set_address
+from helpers.manifest import address_parts, load, set_address
 from helpers.settings import CourseError
 
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from helpers.course import build, readme
-from helpers.course.manifest import load
+from helpers.manifest import load
 from helpers.settings import CourseError
 
 

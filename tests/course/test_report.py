@@ -11,8 +11,8 @@ import pytest
 from nbformat import v4
 
 from helpers.course import page, report
-from helpers.course.manifest import Manifest
 from helpers.course.run import LessonResult
+from helpers.manifest import Manifest
 
 PIXEL = base64.b64encode(
     bytes.fromhex(

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from helpers import settings
-from helpers.course import manifest
+from helpers import manifest, settings
 from helpers.lesson.checks import run_check
 from helpers.lesson.quiz import QuizQuestion
 from helpers.lesson.reference import reference

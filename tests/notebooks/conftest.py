@@ -12,7 +12,7 @@ import pytest
 
 from helpers import settings
 from helpers.course import run
-from helpers.course.manifest import LessonEntry
+from helpers.manifest import LessonEntry
 
 #: Below the course, as every notebook looks for the course in the folders above it.
 BUILD = settings.ROOT / "build" / "tests"

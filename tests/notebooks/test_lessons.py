@@ -14,7 +14,7 @@ import pytest
 
 from helpers import settings
 from helpers.course import build, run
-from helpers.course.manifest import LessonEntry, load
+from helpers.manifest import LessonEntry, load
 
 MANIFEST = load()
 ROOT = settings.ROOT
