@@ -86,6 +86,7 @@ def _interval_constant(function: Function) -> None:
 def _interval_centered(function: Function) -> None:
     answer = call(function, values=[1.0, 2.0, 3.0, 4.0, 5.0, 12.0])
     low, high = answer.value
+    answer.should("have its low end first", low <= high)
     answer.should("lie evenly around the mean, 4.5", abs((low + high) / 2 - 4.5) < 1e-6)
 
 
@@ -130,14 +131,17 @@ CHECKS: dict[str, Check] = {
         [
             Property("there is one log-probability less than there are tokens", _token_logps_shape),
             Property("log-probabilities are never positive", _token_logps_negative),
-            Property("two tokens worked out by hand", _token_logps_by_hand),
+            Property(
+                "scores of 0 and ln 3 mean probabilities of 1/4 and 3/4 for the next token",
+                _token_logps_by_hand,
+            ),
             Property("it agrees with minus torch's cross-entropy, token by token", _token_logps_as_torch),
         ],
     ),
     "answer_logps": Check(
         "answer_logps",
         [
-            Property("four tokens worked out by hand", _answer_by_hand),
+            Property("four tokens worked out by hand: a sum over the answer, not a mean", _answer_by_hand),
             Property("every row is summed by itself", _answer_per_row),
             Property("padding after the answer does not count", _answer_ignores_padding),
         ],
@@ -146,7 +150,7 @@ CHECKS: dict[str, Check] = {
         "interval_of_six",
         [
             Property("six equal values leave no doubt: low and high are that value", _interval_constant),
-            Property("the mean is in the middle", _interval_centered),
+            Property("low comes before high, and the mean is in the middle", _interval_centered),
             Property("values of ±1 worked out by hand", _interval_by_hand),
         ],
     ),
@@ -155,7 +159,10 @@ CHECKS: dict[str, Check] = {
         [
             Property("equal probabilities have a divergence of 0", _kl_zero),
             Property("a divergence is never negative", _kl_positive),
-            Property("two tokens worked out by hand, the model's probabilities as weights", _kl_by_hand),
+            Property(
+                "two tokens worked out by hand: summed, with the model's probabilities as weights",
+                _kl_by_hand,
+            ),
             Property("it agrees with torch's kl_div", _kl_as_torch),
         ],
     ),
@@ -247,9 +254,9 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "Why is the prompt masked out of an SFT loss?",
             [
-                "so that the model cannot see the prompt",
-                "so that only the answer's tokens count; the prompt is still read",
-                "because prompts have no next token",
+                "so that the model cannot look at the prompt while it answers",
+                "so that only the answer's tokens count in the loss",
+                "because the tokens of a prompt have no next token",
             ],
             1,
             "The mask is on the loss. The model still reads the prompt through attention. (Section 3.)",
@@ -265,29 +272,29 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
             "Dividing the logits by 0.5 spreads them out. No weight changes. (Section 6.)",
         ),
         QuizQuestion(
-            "What is the frozen reference model for in preference training?",
+            "What is a frozen reference model for when another model is fine-tuned?",
             [
-                "it judges which answer is better",
-                "it writes the rejected answers",
-                "the distance from it (a KL or a log-ratio) holds the trained model back",
+                "it judges which of two answers is better",
+                "it writes the examples that one trains on",
+                "the distance from it is kept small",
             ],
             2,
-            "The reference is a copy from before training; the loss measures how far one has moved from it. (Section 7.)",
+            "The reference is a copy from before training; a KL term measures how far one has moved from it. (Section 7.)",
         ),
         QuizQuestion(
             "A gain is 0.03 on average over six seeds, with a 95% interval from -0.01 to 0.07. Is it above 0?",
-            ["yes: the mean is above 0", "no: the interval holds 0", "these six seeds do not tell"],
+            ["yes: the mean is above 0", "no: the interval contains 0", "these six seeds do not tell"],
             2,
-            "The interval holds values on both sides of 0, so it supports neither answer. (Section 5.)",
+            "The interval has values on both sides of 0, so it supports neither answer. (Section 5.)",
         ),
     ],
     "recap": [
         QuizQuestion(
             "Told a lie about the scene, a text model preferred the caption that repeats the lie. What follows?",
             [
-                "its high score when told the truth was knowledge of what was said, not of the scene",
-                "the model is trained badly",
-                "the log-probability is the wrong measure",
+                "told the truth, it knew what was said, not what is so",
+                "it was trained for too few steps to know the scene",
+                "log-probabilities are the wrong way to compare captions",
             ],
             0,
             "The same mechanism gives both results: it follows the text it was given. Only someone who looks can tell the record from the scene.",
@@ -295,9 +302,9 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "Told nothing, the model was right in about half of the pairs. Why run this at all?",
             [
-                "to show that the captions themselves do not give the truth away",
-                "to show that the model is broken",
-                "to have a third bar",
+                "to show that the captions do not give the truth away",
+                "to show that the model can be confused by an empty prompt",
+                "to measure how much luck there is between the seeds",
             ],
             0,
             "Had one of the two captions been easier in itself (a more usual color, say), the first result would mean less.",
@@ -313,14 +320,14 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
             "A loss far below the variety of the text is usually a leak, and the forgotten shift is the most common one.",
         ),
         QuizQuestion(
-            "β = 0 learned “huge” best. Why would one choose β = 0.3 all the same?",
+            "β = 0 learned “huge” best. What does a larger β buy?",
             [
-                "because it learns faster",
-                "because it needs no reference",
-                "because what should not change moved less from the reference",
+                "the same word, learned with fewer examples",
+                "a model that no longer needs its reference",
+                "less change where nothing should change",
             ],
             2,
-            "The leash is a trade: less drift elsewhere for less of the new word.",
+            "The leash is a trade: less drift elsewhere for less of the new word. Whether it is worth it, the table tells.",
         ),
         QuizQuestion(
             "A claim's interval over six seeds is [0.46, 0.58], the margin of the null is ±0.15 around 0.5. The verdict?",

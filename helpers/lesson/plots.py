@@ -10,7 +10,7 @@ import base64
 import io
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +109,30 @@ def show(figure: Figure, alt: str) -> None:
         CourseError: if `alt` is empty.
     """
     page.show_html(figure_html(figure, alt), alt)
+
+
+def paired_bars(
+    labels: Sequence[str], series: Mapping[str, Sequence[float]], ylabel: str, alt: str, width: float = 780
+) -> None:
+    """Display groups of bars side by side: one group per label, one bar in it per series.
+
+    Args:
+        labels: of the groups, from left to right.
+        series: by name, one value per label.
+        ylabel: what is measured, with its unit.
+        alt: what the plot shows, in words.
+    """
+    figure, axes = new_figure(width, 340)
+    bar = 0.8 / len(series)
+    for i, (name, values) in enumerate(series.items()):
+        look = {"color": COLORS[i], "hatch": HATCHES[i], "edgecolor": "white", "label": name}
+        axes.bar([x + bar * i for x in range(len(labels))], values, bar, **look)
+    middle = bar * (len(series) - 1) / 2
+    axes.set_xticks([x + middle for x in range(len(labels))], labels, rotation=30, ha="right")
+    axes.set_ylabel(ylabel)
+    axes.grid(False, axis="x")
+    axes.legend(frameon=False, labelcolor=INK)
+    show(figure, alt)
 
 
 def interval_plot(

@@ -296,6 +296,8 @@ class Lesson:
         self._progress.set("finished", True)
         if self._next:
             say("Next: {name}.", name=self._next)
+        else:
+            say("This is the last lesson so far.")
 
 
 def begin(number: str) -> Lesson:
@@ -368,13 +370,17 @@ def _claim_cells(claim: claims.Claim) -> list[str]:
 
 def _show_card(claim: claims.Claim) -> None:
     statement, prediction, measured, verdict = _claim_cells(claim)
-    mark = {"holds": "passed", "fails": "failed"}.get(verdict, "note")
-    title = f"Forecast: {statement}" if claim.rule is None else f"Claim, {verdict}: {statement}"
-    about = [f"Predicted: {prediction}", f"Measured over {len(claim.values)} seeds: {measured}"]
+    if claim.rule is None:
+        title = f"Forecast: {statement}"
+        about = [f"Predicted: {prediction}", f"Illustrated by {len(claim.values)} runs: {measured}"]
+    else:
+        title = f"Claim, {verdict}: {statement}"
+        about = [f"Predicted: {prediction}", f"Measured over {len(claim.values)} seeds: {measured}"]
     facts = [f"scope {claim.scope}"] + [f"claim {talk} of the talk" for talk in claim.talk]
     about.append(" · ".join([f"holds if {claim.rule}", *facts] if claim.rule else facts))
     body = "<br>".join(page.escape(line) for line in about)
-    page.show_html(page.card_html(mark, title, body), page.card_text(mark, title, "; ".join(about)))
+    # The same neutral mark whatever the verdict: a claim that fails is a finding, not an error.
+    page.show_html(page.card_html("note", title, body), page.card_text("note", title, "; ".join(about)))
 
 
 def _append_to_ledger(claim: claims.Claim) -> None:

@@ -3,12 +3,12 @@
 #
 # What does a machine need in order to know what "cat" means?
 #
-# That question runs through the whole course. This first lesson checks your machine, shows you the small world in which we look for answers, and lets you take part in one complete experiment. After it you can
+# That question runs through the whole course. It grows out of a talk, *Role of Synthetic Data and Multimodal Systems in AI Development* (on the channel Redpoint AI), and turns each of the talk's eleven claims, T1 to T11, into an experiment; README lists them. This first lesson checks your machine, shows you the small world in which we look for answers, and lets you take part in one complete experiment. After it you can
 #
 # - say what your machine can run;
 # - write a sentence about a scene, and have it judged exactly;
 # - explain what a claim, a control, a seed, an interval and a verdict are in this course;
-# - say why one picture cannot show which way a cat walks, and how a careless test hides that.
+# - say why one picture of our world cannot show which way an animal walks, and how a careless test hides that.
 
 # %% tags=["volatile", "evidence"]
 import helpers
@@ -24,7 +24,7 @@ lesson = helpers.begin("00")
 from helpers.course import doctor
 from helpers.lesson import plots
 
-findings = doctor.examine()
+findings = [f for f in doctor.examine() if f.what not in ("browser tests", "environment")]
 plots.table([[f.what, f"{f.state} {f.text}"] for f in findings], ["part", "finding"])
 lesson.say(
     "✔ is fine, · is fine too (the course goes on without it), ✘ must be mended first. Your next command, in a terminal: `{command}`",
@@ -77,7 +77,7 @@ lesson.widget("tour")
 #
 # > **Exercise 1 · `caption_for`** · ★☆☆ · 5 minutes
 # >
-# > Write a sentence that is true of *any* scene and mentions its size, color, kind, verb and place, such as "A big orange cat walks left in the meadow."
+# > Write a function that turns *any* scene into a true sentence which mentions its size, color, kind, verb and place, such as "A big orange cat walks left in the meadow."
 # >
 # > <details><summary>Hint 1</summary>An f-string does it: <code>f"A {scene.size} ..."</code>. Read the scene's words as <code>scene.color</code>, <code>scene.kind</code> and so on.</details>
 # > <details><summary>Hint 2</summary>The words of <code>WHERE</code> fit behind the verb: <code>WHERE[scene.place]</code>.</details>
@@ -95,6 +95,13 @@ def caption_for(scene: world.Scene) -> str:
 
 # %%
 caption_for = lesson.check(caption_for)
+
+# %% [markdown]
+# Now your function writes the captions, and the world judges them.
+
+# %%
+for s in scenes:
+    print(caption_for(s), "→ true" if world.verify(caption_for(s), s).true else "→ not true")
 
 # %% [markdown]
 # ## One experiment from beginning to end
@@ -145,11 +152,13 @@ def direction(earlier: float, later: float) -> str:
 direction = lesson.check(direction)
 
 # %% [markdown]
-# Now three ways to answer, on the same films:
+# Now three ways to answer, on the same films. Each is called an *arm* of the experiment:
 #
 # - **two frames**: compare the first position with the last;
-# - **one random frame**: an animal in the left half has probably walked to the left. This is the *control*: if a single frame did as well as two, films would hold nothing new;
+# - **one random frame**: an animal in the left half has probably walked to the left. This is the *control*, the arm that could sink the claim: if a single frame did as well as two, films would hold nothing new;
 # - **always the first frame**: one frame as well, but a fixed one. A careless test might do this. Does it matter?
+#
+# Theory has a prediction for single frames. Play a film of "walks left" backwards, and you have a film of "walks right" with exactly the same frames. So a frame drawn at random is as likely in the one as in the other, and *no* method, however clever, can tell from it.
 
 # %% tags=["evidence"]
 from dataclasses import replace
@@ -188,9 +197,9 @@ plots.interval_plot(
 )
 
 # %% [markdown]
-# Each pale dot is one seed. The diamond is their mean, and the bar is a 95% **interval**: were the experiment repeated many times, intervals made like this would catch the true value in 95 of 100 cases (lesson 01 builds one by hand). With two answers to choose from, guessing is right half of the time.
+# Each light dot is one seed. The diamond is their mean, and the bar is a 95% **interval**: were the experiment repeated many times, intervals made like this would catch the true value in 95 of 100 cases (lesson 01 builds one by hand). With two answers to choose from, guessing is right half of the time. Where two frames miss, our simple `position` was mistaken about where the animal is.
 #
-# A **claim** is a sentence with a region in which it holds, written down beforehand. Its **verdict** comes from the interval, never from the mean: it *holds* if the whole interval lies in the region, it *fails* if the whole interval lies outside, and otherwise it is *inconclusive*.
+# A **claim** is a sentence with a region in which it holds, written down beforehand. Its **verdict** comes from the interval, never from the mean: it *holds* if the whole interval lies in the region, it *fails* if the whole interval lies outside, and otherwise it is *inconclusive*. A claim that there is nothing to see (a *null*) holds only if the whole interval lies within a margin around chance.
 
 # %% tags=["claim"]
 lesson.claim(
@@ -235,13 +244,13 @@ lesson.claim(
 #
 # The third claim fails, and that is the most useful of the three. A walker that will go right starts on the left, so *where* it starts gives away where it goes. Nobody saw any motion; the test leaked. Had we reported only this test, we would have concluded that pictures hold the direction.
 #
-# The cure was the control: draw the frame at random, and the leak closes. Every experiment of this course has such a control, one that could sink it.
+# The cure was the control: draw the frame at random, and the leak closes. Wherever a result of this course could have another cause, there is such a control beside it.
 
 # %% [markdown]
 # ## Where the course ends
 #
-# In the last part you build a model that watches films and writes captions. At first it makes things up; then it learns from thumbs up and thumbs down, with a method called KTO.
-# Lesson 13 does not exist yet. The figure shows three runs of the prototype it will be built from, read from a file, so it is a **forecast**: an illustration without a verdict.
+# In the last part you build a model that watches films and writes captions. At first it makes things up; then it learns from thumbs up and thumbs down on its own captions, with a method called KTO, in one round or two.
+# Lesson 13, which will measure this, does not exist yet. The figure shows three runs of an early sketch of it, read from a file, so it is a **forecast**: an illustration without a verdict.
 
 # %% tags=["claim"]
 import json
@@ -262,19 +271,21 @@ plots.interval_plot(
 
 # %% tags=["claim"]
 lesson.forecast(
-    PREVIEW["thumbs, round 2"],
+    PREVIEW["KTO on thumbs, round 2"],
     name="preview of lesson 13",
-    statement="Thumbs teach a captioner to stop making things up (three runs of a prototype).",
-    prediction="more captions right than before",
+    statement="Thumbs teach a captioner to stop making things up (three runs of an early sketch).",
+    prediction="more captions right than before thumbs (the first row of the figure)",
     talk=["T6", "T10"],
     unit="of captions",
 )
 
 # %% [markdown]
-# Look at the rows between the first and the last. Shuffled thumbs change nothing, so it is the thumbs' *meaning* that helps. And plain fine-tuning on the captions with a thumb up does as well in round 1: "KTO wins" would be more than these runs say. Expect this course to tell you such things.
+# Read the other rows too; each is there to keep the first impression honest. Shuffled thumbs do not help, so what helps should be the thumbs' meaning. Plain fine-tuning on the captions with a thumb up does as well in round 1: "KTO wins" would be more than these runs say. And where true captions can be had, fine-tuning on them does the job as well. Expect this course to tell you such things.
 
 # %% [markdown]
-# ## How the course works
+# ## Dig deeper
+#
+# ### How the course works
 #
 # - **Tiers.** `cpu` is the default and needs nothing. With a CUDA graphics card of about 16 GB the tier `gpu` starts by itself, and the same lessons use larger models. `COURSE_TIER=cpu` switches it off.
 # - **Live, cache, evidence.** What a cell says it ran, ran just now. Models that several lessons share are built once and kept in a *cache*. All seeds of all experiments are in `evidence/`, written by `make evidence`, and a test fails when they no longer fit the code.
@@ -295,7 +306,7 @@ lesson.quiz("recap")
 # - Order makes a film more than a heap of pictures; a careless test can hide that.
 # - A claim has a control, several seeds, an interval and a verdict, and it may fail.
 #
-# **Limits of this demo.** One animal that walks at constant speed before a plain background is the easiest film there is. And the leak had a simple cause; in real data sets it hides in the lighting, the camera or the caption.
+# **Limits of this demo.** Our animals look at you while they walk. In a photograph of a real cat the head shows where it is going; that clue is missing here on purpose. And one animal that walks at constant speed is the easiest film there is. The leak, too, had a simple cause; in real data sets it hides in the lighting, the camera or the caption.
 #
 # **References.** Kiela and colleagues' work on grounding words in pictures began the line that the talk draws (lessons 02 and 03 have the papers). Student, *The probable error of a mean*, 1908 (the interval). Ethayarajh et al., *KTO: Model alignment as prospect theoretic optimization*, 2024.
 

@@ -6,14 +6,14 @@
 # After this lesson you can
 #
 # - compute the next-token loss and the log-probability of a sentence, and mask a prompt out of both;
-# - say what temperature, supervised fine-tuning (SFT) and a KL leash to a frozen reference do, because you have done each;
+# - say what temperature, supervised fine-tuning (SFT) and a KL leash to a frozen reference do (the last two under *Dig deeper*), because you have done each;
 # - read a mean with its interval, and say when it allows no verdict;
 # - say why a model that only reads text can tell a true caption from a false one, and when it cannot.
 
 # %% [markdown]
 # ## May you skip this lesson?
 #
-# Six questions. With five or more right, go straight on to the next lesson; otherwise each wrong answer names the section to read.
+# Six questions. With five or more right you may go straight on to the next lesson. Otherwise the explanation of each wrong answer names the section to read.
 
 # %% tags=["volatile", "evidence"]
 import helpers
@@ -45,6 +45,7 @@ lesson.predict(
 # The record will be the **prompt**, the caption the **answer**.
 
 # %% tags=["evidence"]
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -53,6 +54,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
 
 from helpers import world
 from helpers.models.threads import threads
@@ -147,9 +149,20 @@ untrained = TinyLM()
 lesson.say("This model has {count:,} parameters.", count=sum(p.numel() for p in untrained.parameters()))
 
 # %% [markdown]
-# Logits become log-probabilities with `log_softmax`. The model's *surprise* about the token that really came next is minus its log-probability, and the **next-token loss** is the mean surprise.
+# The model's output are **logits**: one score per token, of any size. `log_softmax` turns the scores into logarithms of probabilities that add up to 1. To pick one number per position, torch has `gather`; the next cell shows both on four positions and three tokens.
+
+# %%
+scores = torch.tensor(
+    [[2.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 3.0, 0.0], [1.0, 1.0, 0.0]]
+)  # (position, token)
+picks = torch.tensor([0, 2, 1, 1])  # one token per position
+logps = scores.log_softmax(-1)
+print(logps.gather(-1, picks[:, None]))  # the index needs as many dimensions as the scores: hence the None
+
+# %% [markdown]
+# The model's *surprise* about the token that really came next is minus its log-probability, and the **next-token loss** is the mean surprise. Its unit is the *nat*, as for everything measured with natural logarithms.
 #
-# > **Exercise 1 · `token_logps`** · ★☆☆ · 8 minutes
+# > **Exercise 1 · `token_logps`** · ★★☆ · 12 minutes
 # >
 # > Given logits `(batch, length, tokens)` and ids `(batch, length)`, return the log-probability that the model gave to each token that came next: shape `(batch, length - 1)`. Mind the shift: the logits at position *t* are about the token at position *t + 1*.
 # >
@@ -214,12 +227,12 @@ NOTHING = "Scene: Caption:"
 
 @threads(1)  # so small a model is faster on one thread
 def train(seed: int, steps: int, mask_prompt: bool = True) -> TinyLM:
-    """A tiny model trained on true captions; one step sees 64 of them, half with their record as the prompt."""
+    """A tiny model trained on true captions; a step sees 64 of them, half with their record as the prompt."""
     torch.manual_seed(seed)
     model = TinyLM()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.015)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.015, steps)
-    for step in range(steps):
+    for step in tqdm(range(steps), desc="training", leave=False):
         batch = sample(64, seed=1_000_000 * (seed + 1) + step)
         ids, is_answer = collate(
             [encode(record(s) if i % 2 else NOTHING, describe(s)) for i, s in enumerate(batch)]
@@ -241,7 +254,33 @@ STEPS = lesson.size(800, smoke=60)
 model = train(seed=0, steps=STEPS)
 
 # %% [markdown]
-# Now look at the surprise word by word: once about the true caption, once about a caption with one false word.
+# What does it say now? `speak` always takes the most probable next token, until `<end>`.
+
+
+# %%
+@torch.no_grad()
+def speak(model: TinyLM, prompt: str, longest: int = 16) -> str:
+    ids = torch.tensor([ID[word] for word in words(prompt)])
+    said = []
+    while len(said) < longest and (not said or said[-1] != "<end>"):
+        ids = torch.cat([ids, model(ids[None])[0, -1].argmax()[None]])
+        said.append(TOKENS[ids[-1]])
+    return " ".join(said)
+
+
+with torch.no_grad():
+    loss_trained = -token_logps(model(ids[None]), ids[None])[0][is_answer[1:]].mean()
+plots.table(
+    [["the record", speak(model, record(scene))], ["nothing", speak(model, NOTHING)]],
+    ["told", "the trained model says"],
+)
+lesson.say(
+    "Its mean surprise on the answer of our sentence is now {loss:.2f}. Told nothing, it still speaks the world's language; it just cannot know which scene is meant.",
+    loss=float(loss_trained),
+)
+
+# %% [markdown]
+# Now look at the surprise word by word: once for the true caption, once for a caption with one false word.
 
 # %%
 false_scene = replace(scene, color=next(color for color in world.COLORS if color != scene.color))
@@ -254,32 +293,19 @@ def surprises(prompt: str, answer: str) -> tuple[list[str], list[float]]:
     return [TOKENS[i] for i in ids[is_answer]], (-logps[is_answer[1:]]).tolist()
 
 
-figure, axes = plots.new_figure(780, 320)
-for offset, (label, told) in enumerate([("true caption", scene), ("one word is false", false_scene)]):
-    said, surprise = surprises(record(scene), describe(told))
-    axes.bar(
-        [i + 0.4 * offset for i in range(len(said))],
-        surprise,
-        0.4,
-        label=label,
-        color=plots.COLORS[offset],
-        hatch=plots.HATCHES[offset],
-        edgecolor="white",
-    )
-    axes.set_xticks([i + 0.2 for i in range(len(said))], said, rotation=30)
-axes.set_ylabel("surprise (−log-probability)")
-axes.legend(frameon=False)
-plots.show(
-    figure,
-    alt=f"Bars of surprise for each word of two captions. They differ at one word: the false color {false_scene.color} has a tall bar.",
+true_words, true_surprise = surprises(record(scene), describe(scene))
+false_words, false_surprise = surprises(record(scene), describe(false_scene))
+plots.paired_bars(
+    [t if t == f else f"{t} / {f}" for t, f in zip(true_words, false_words, strict=True)],
+    {"true caption": true_surprise, "one word is false": false_surprise},
+    "surprise in nats (−log-probability)",
+    alt=f"Pairs of bars, one pair per word. They differ where the captions do: {scene.color} against {false_scene.color}.",
 )
-
-true_surprise, false_surprise = (sum(surprises(record(scene), describe(s))[1]) for s in (scene, false_scene))
 lesson.say(
-    "All surprises together: {true:.1f} for the true caption, {false:.1f} for the false one; the one false word is *{word}*. The sum is minus the caption's log-probability, so the true caption is the more probable one.",
-    true=true_surprise,
-    false=false_surprise,
-    word=false_scene.color,
+    "All surprises together: {true:.1f} for the true caption, {false:.1f} for the false one. The sum is minus the caption's log-probability, so the true caption is the {verdict} probable one.",
+    true=sum(true_surprise),
+    false=sum(false_surprise),
+    verdict="more" if sum(true_surprise) < sum(false_surprise) else "less",
 )
 
 # %% [markdown]
@@ -289,10 +315,14 @@ lesson.say(
 #
 # - the prompt is **the truth** (the scene's own record);
 # - the prompt is **nothing**;
-# - the prompt is **a lie**: the record of the false scene. This is the control. A model that knows what is so should resist a lie; a model that repeats what it is told should fall for it.
+# - the prompt is **a lie**: the record of the false scene.
+#
+# The last two are controls. If the captions themselves gave the truth away, being told nothing would be enough. And a model that knows what is so should resist a lie, while one that repeats what it is told should fall for it.
 
 # %% tags=["evidence"]
 import random
+
+SOLO_VERBS = [verb for verb in world.VERBS if verb != "chases"]
 
 
 def with_one_lie(scene: Scene, rng: random.Random) -> Scene:
@@ -308,7 +338,6 @@ def with_one_lie(scene: Scene, rng: random.Random) -> Scene:
     return replace(scene, **{fact: rng.choice([v for v in values[fact] if v != getattr(scene, fact)])})
 
 
-SOLO_VERBS = [verb for verb in world.VERBS if verb != "chases"]
 Score = Callable[[list[str], list[str]], Tensor]  # prompts, answers -> log-probability of each answer
 
 
@@ -343,7 +372,7 @@ def tiny_prefers_truth(seed: int) -> dict[str, float]:
 tiny = lesson.measure(tiny_prefers_truth, live=1)
 
 # %% [markdown]
-# And the same of a real model: SmolLM2-135M-Instruct, read from about two trillion tokens of text. Its tokens are pieces of words; everything else is the code you have just seen.
+# And the same of a real model: SmolLM2-135M-Instruct, trained on about two trillion tokens of text. Its tokens are pieces of words, and a space belongs to the word that it stands before (hence the `" "` before the answer). Rows are padded at the end as before; a causal model never looks to the right, so padding changes nothing. Everything else is the code that you have just seen.
 
 # %% tags=["evidence"]
 from helpers.models import real
@@ -407,7 +436,7 @@ for name, scope, experiment in [
         prediction="more often than not (above 0.5)",
         talk=["T10"],
         scope=scope,
-        unit="of pairs",
+        unit="of pairs with the true caption preferred",
         above=0.5,
         expected="holds",
     )
@@ -419,7 +448,7 @@ for name, scope, experiment in [
         prediction="0.5, since the two captions of a pair are equally likely to be the true one",
         talk=["T10"],
         scope=scope,
-        unit="of pairs",
+        unit="of pairs with the true caption preferred",
         within=(0.35, 0.65),
         expected="holds",
         tolerance=0.1,
@@ -432,14 +461,14 @@ for name, scope, experiment in [
         prediction="the true caption is preferred in fewer than half of the pairs",
         talk=["T10"],
         scope=scope,
-        unit="of pairs",
+        unit="of pairs with the true caption preferred",
         below=0.5,
         expected="holds",
     )
 
 # %% [markdown]
 # Read the three rows together. Told the truth, a model looks as if it knew the scene. Told a lie, it repeats the lie just as readily. So what the first row shows is not knowledge of the scene but of *what was said about it*.
-# That is what the talk means when it calls text a **proxy for observation**: whoever wrote the record did the looking. Being at chance when told nothing is no surprise (the pairs are built so that nothing favors the true one), and that is the point of this control: it shows that the captions themselves give nothing away.
+# That is what the talk means when it calls text a **proxy for observation**: whoever wrote the record did the looking. Being at chance when told nothing is no surprise (the pairs are built so that nothing favors the true one), and that is the point of this control: it shows that the captions themselves give nothing away. Its margin is wide because a seed has few pairs for the real model.
 
 # %% [markdown]
 # ## 5 · Reading an interval
@@ -449,6 +478,8 @@ for name, scope, experiment in [
 # - it **holds** if the whole interval lies inside the region that the claim names;
 # - it **fails** if the whole interval lies outside;
 # - anything else is **inconclusive**, and so is anything with fewer than six seeds.
+#
+# Such an interval knows nothing about the limits of what it measures: for shares close to 0 or 1 it may stick out beyond them. And six equal values give an interval of width zero, which says that these seeds agree, not that nothing else is possible.
 #
 # > **Exercise 3 · `interval_of_six`** · ★☆☆ · 6 minutes
 # >
@@ -522,7 +553,7 @@ lesson.widget("temperature", ends=ends, spell=spell)
 # ---
 # ## Dig deeper
 #
-# Three independent sections and a drill; none is needed to go on.
+# Three independent sections and a drill; none is needed for the next lesson. (Lesson 07 builds on section 7.)
 #
 # ### 7 · SFT, and a leash to a frozen reference
 #
@@ -551,7 +582,7 @@ def token_kl(logits: Tensor, ref_logits: Tensor) -> Tensor:
 token_kl = lesson.check(token_kl)
 
 # %% [markdown]
-# The leash: add $\beta$ times the KL to the loss. Every method of the later lessons (DPO, KTO, APO) has such a reference and such a $\beta$ in it.
+# The leash: add $\beta$ times the KL to the loss. The methods of lessons 07 to 09 (DPO, KTO, APO) all have such a reference and such a $\beta$ in them.
 # After SFT we ask two things on *other animals*, which no example showed: how probable is "huge" for a big one (learned), and how far have the captions of *small* ones, where nothing should change, moved from the reference (drift, in KL per caption)?
 
 # %% tags=["evidence"]
@@ -646,12 +677,23 @@ lesson.claim(
 )
 
 # %% [markdown]
-# The leash is a price, not a gift: the β that keeps the small animals' captions as they were also keeps the model from saying "huge". Where between the two to stop is a decision, and lesson 08 measures it for KTO.
+# More leash, less drift, and less learning: it is a trade, and at these settings a poor one, since drift falls to a fraction only where "huge" is hardly learned. What a drift of so many nats looks like in a caption:
+
+# %%
+big_cats = [replace(s, kind="cat", size="big") for s in sample(64, seed=700_000)]
+cat_demos = [encode(record(s), huge(describe(s))) for s in big_cats]
+small_dog = Scene("dog", "brown", "small", "beach", "jumps")
+big_dog = replace(small_dog, size="big")
+spoken = [["before SFT", speak(model, record(small_dog)), speak(model, record(big_dog))]]
+for beta in BETAS:
+    tuned = fine_tune(model, cat_demos, beta, seed=0)
+    spoken.append([f"β = {beta:g}", speak(tuned, record(small_dog)), speak(tuned, record(big_dog))])
+plots.table(spoken, ["model", "of a small dog that jumps", "of a big dog that jumps"])
 
 # %% [markdown]
 # ### 8 · SFT on the real model, with 576 numbers
 #
-# Training all 135 million parameters needs more memory than Binder has. But SFT does not have to touch them all. SmolLM2's last layer multiplies each of its 576 hidden numbers by a scale before it compares them with the tokens. We compute the hidden numbers once, and train only these 576 scales on 24 captions.
+# Training all 135 million parameters needs more memory than the 2 GB of Binder, the free service that runs this course in a browser. But SFT does not have to touch them all. SmolLM2's last layer multiplies each of its 576 hidden numbers by a scale before it compares them with the tokens. We compute the hidden numbers once, and train only these 576 scales on 24 captions.
 
 # %% tags=["evidence"]
 EVERYDAY = [
@@ -701,10 +743,11 @@ def real_sft(seed: int) -> dict[str, float]:
 if lm:
     sft = lesson.measure(real_sft, live=1)
     lesson.say(
-        "On captions that it was not trained on, the real model's next-token loss falls from {before} to {after}. The price: its guesses on eight everyday sentences move by a KL of {drift} per token.",
+        "On captions that it was not trained on, the real model's next-token loss falls from {before} to {after}. The price: on eight everyday sentences the KL to the untouched model is {drift} nats per token. (A token that the tuned model draws is then, on geometric average, {factor:.2f} times as probable as before.)",
         before=str(sft.interval("before")),
         after=str(sft.interval("after")),
         drift=str(sft.interval("drift")),
+        factor=math.exp(sft.interval("drift").mean),
     )
 
 # %% tags=["claim"]
@@ -767,7 +810,7 @@ if masks.records:
     )
 
 # %% [markdown]
-# A model of this size has little room: without the mask, part of it goes into predicting records, which nobody will ask it for. How large the gain is differs much from seed to seed, and a large model with room to spare may show none.
+# Why? Our guess is that a model of this size has little room, and without the mask spends part of it on predicting records, which nobody will ask it for. Another reason is at work as well: the loss is a mean, so unmasked prompts also lower the weight of each answer token. This experiment cannot tell the two apart, and the gain differs much from seed to seed.
 
 # %% [markdown]
 # ### Failure drill: the loss that was too good
@@ -784,31 +827,28 @@ def unshifted_logps(logits: Tensor, ids: Tensor) -> Tensor:
 torch.manual_seed(0)
 cheat = TinyLM()
 optimizer = torch.optim.AdamW(cheat.parameters(), lr=0.01)
-drill_ids, _ = collate([encode(record(s), describe(s)) for s in sample(64, seed=3)])
+drill_ids, drill_answer = collate([encode(record(s), describe(s)) for s in sample(64, seed=3)])
 for _ in range(150):
     optimizer.zero_grad()
-    drill_loss = -unshifted_logps(cheat(drill_ids), drill_ids).mean()
+    unshifted = unshifted_logps(cheat(drill_ids), drill_ids)[:, 1:]
+    drill_loss = -answer_logps(unshifted, drill_answer).sum() / drill_answer.sum()
     drill_loss.backward()
     optimizer.step()
+with torch.no_grad():
+    logps = token_logps(model(drill_ids), drill_ids)
+    honest_loss = -answer_logps(logps, drill_answer).sum() / drill_answer.sum()
 
-
-@torch.no_grad()
-def continue_greedily(model: TinyLM, ids: Tensor, count: int = 8) -> str:
-    for _ in range(count):
-        ids = torch.cat([ids, model(ids[None])[0, -1].argmax()[None]])
-    return " ".join(TOKENS[i] for i in ids[-count:])
-
-
-start = encode(record(scene), "A")[0][:-1]
+start = record(scene) + " A"
 lesson.say(
-    "Without the shift the loss is {bad:.3f}, and the model continues with: *{cheat}*. The honest model's loss is higher, and it continues with: *{honest}*.",
+    "Without the shift the loss is {bad:.3f}, and after “A” the model goes on: *{cheat}*. The honest model's loss on the same captions is {good:.3f}, and it goes on: *{honest}*.",
     bad=drill_loss.item(),
-    cheat=continue_greedily(cheat, start),
-    honest=continue_greedily(model, start),
+    good=honest_loss.item(),
+    cheat=speak(cheat, start, longest=4),
+    honest=speak(model, start),
 )
 
 # %% [markdown]
-# It has learned to repeat what it has just read. The cure is the one line of exercise 1: logits `[:, :-1]` against ids `[:, 1:]`. A loss far below what the text's own variety allows is a reason to look for a leak, not to celebrate.
+# It has learned to give back the token that it has just read, which is what the wrong loss asked for; of what comes next it has no idea. The cure is the one line of exercise 1: logits `[:, :-1]` against ids `[:, 1:]`. A loss far below what the text's own variety allows is a reason to look for a leak, not to celebrate.
 
 # %% [markdown]
 # ## Quiz

@@ -191,3 +191,8 @@ def test_no_color_of_a_picture_is_lost() -> None:
 
 def test_drawings_use_a_palette() -> None:
     assert image_of(curves()).mode == "P"
+
+
+def test_paired_bars_draw_one_group_per_label(shown: list[dict[str, Any]]) -> None:
+    plots.paired_bars(["a", "b / c"], {"x": [1.0, 2.0], "y": [3.0, 0.5]}, "nats", alt="Two groups of bars.")
+    assert 'alt="Two groups of bars."' in shown[-1]["text/html"]
