@@ -30,7 +30,7 @@ def course_seed() -> int:
         CourseError: if the variable is not a whole number from 0 up.
     """
     text = os.environ.get("COURSE_SEED", "0").strip() or "0"
-    if not text.isdigit():
+    if not (text.isascii() and text.isdecimal()):
         raise CourseError(f"COURSE_SEED must be a whole number such as 0 or 3, not {text!r}.")
     return int(text)
 

@@ -15,7 +15,7 @@ from helpers import settings
 HELPERS = settings.ROOT / "helpers"
 #: From the foundation up. A package may import from rows above its own, never from its neighbors in a row.
 LAYERS = [
-    ["settings"],
+    ["settings", "figures"],
     ["manifest"],
     ["world"],
     ["models"],

@@ -6,7 +6,8 @@ experiment for every seed that is missing, and then executes the second kind, wh
 the code that is measured is the code that the learner reads: there is no copy.
 
 Each experiment is kept under a key: a hash of the statements that it reaches in the lesson (its number of
-seeds among them) and of the helpers modules that these import. Comments, docstrings and layout do not count.
+seeds among them) and of the helpers modules that these import. Comments, docstrings and layout do not count;
+data files that an experiment reads are not part of the key.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 import subprocess
 import sys
@@ -25,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import manifest, settings
-from helpers.lesson import stored
+from helpers.lesson import claims, stored
 from helpers.settings import CourseError
 
 #: Layers that cannot change a measured number: they show and record it.
@@ -79,8 +81,14 @@ def _used_names(statement: ast.stmt) -> set[str]:
 
 
 def _reached(statements: list[ast.stmt], name: str) -> list[ast.stmt]:
-    """The statements, in order, that the definition of `name` needs, directly or through others."""
-    wanted, reached = {name}, set()
+    """The statements, in order, that the definition of `name` needs, directly or through others.
+
+    A statement that binds no name (``CONFIG["lr"] = 2``, a bare call) may change anything: it always counts.
+    """
+    wanted = {name}
+    reached = {i for i, statement in enumerate(statements) if not _bound_names(statement)}
+    for i in reached:
+        wanted |= _used_names(statements[i])
     while True:
         more = {
             i
@@ -123,10 +131,24 @@ def _helpers_closure(trees: Iterable[ast.AST], root: Path) -> dict[str, str]:
         if file is None or module in closure or module == "helpers":
             continue
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        closure[module] = ast.unparse(_without_docstrings(tree))
+        closure[module] = _canonical(_without_docstrings(tree))
         parents = {module.rsplit(".", 1)[0]} if "." in module else set()
         waiting |= (_imported_helpers(tree) | parents) - set(closure)
     return closure
+
+
+def _canonical(node: object) -> str:
+    """A syntax tree as text that is the same under every Python (``ast.unparse`` is not).
+
+    Fields that are empty are left out: newer Pythons have more of them.
+    """
+    if isinstance(node, ast.AST):
+        fields = ((name, getattr(node, name, None)) for name in sorted(node._fields) if name != "kind")
+        inside = ",".join(f"{name}={_canonical(value)}" for name, value in fields if value not in (None, []))
+        return f"{type(node).__name__}({inside})"
+    if isinstance(node, list):
+        return f"[{','.join(map(_canonical, node))}]"
+    return repr(node)
 
 
 def _hash(parts: Iterable[str]) -> str:
@@ -156,10 +178,10 @@ def keys(source: Path, root: Path = settings.ROOT) -> dict[str, str]:
     for name in _experiments(statements):
         reached = _reached(statements, name)
         helpers = _helpers_closure(reached, root)
-        code = [ast.unparse(statement) for statement in reached]
+        code = [_canonical(statement) for statement in reached]
         found[name] = _hash([*code, *(f"{module}\n{text}" for module, text in sorted(helpers.items()))])
-    claims = ast.parse("\n".join(_tagged_cells(source, "claim")))
-    found["claims"] = _hash([ast.unparse(claims), *(key for _, key in sorted(found.items()))])
+    stated = ast.parse("\n".join(_tagged_cells(source, "claim")))
+    found["claims"] = _hash([_canonical(stated), *(key for _, key in sorted(found.items()))])
     return found
 
 
@@ -182,9 +204,29 @@ def stale(lesson: str, root: Path = settings.ROOT) -> str | None:
     claims_key = expected.pop("claims")
     found = {name: entry.get("key") for name, entry in evidence["experiments"].items()}
     incomplete = [name for name, entry in evidence["experiments"].items() if not entry.get("complete")]
+    command = f"run: make evidence LESSONS={lesson}"
     if found != expected or incomplete or evidence.get("claims_key") != claims_key:
-        return f"evidence/{lesson}.json is stale; run: make evidence LESSONS={lesson}"
+        return f"evidence/{lesson}.json is stale; {command}"
+    changed = [row["name"] for row in evidence["claims"] if not _follows(row, evidence)]
+    if changed:
+        return f"evidence/{lesson}.json was changed by hand ({', '.join(changed)}); {command}"
     return None
+
+
+def _follows(row: dict[str, Any], evidence: dict[str, Any]) -> bool:
+    """Whether a claim's row is what its experiment's values and its region give."""
+    if row["scope"] == "forecast":
+        return True
+    records = stored.stored_records(evidence, row["experiment"])
+    values = [records[seed][row["measure"]] for seed in row["seeds"]]
+    measured = claims.interval(values)
+    low, high = row["region"]
+    rule = claims.Rule(-math.inf if low is None else low, math.inf if high is None else high)
+    return (
+        values == row["values"]
+        and [measured.mean, measured.low, measured.high] == [row["mean"], row["low"], row["high"]]
+        and rule.verdict(measured) == row["verdict"]
+    )
 
 
 # --- running ------------------------------------------------------------------------------------------------
@@ -235,30 +277,47 @@ def run_lesson(lesson: str, root: Path = settings.ROOT) -> None:
                 _write(path, evidence)
         entry["complete"] = True
         _write(path, evidence)
-    # The claim cells read the finished evidence, through a lesson object that has loaded it.
-    scope["lesson"].reload_evidence()
+    scope["lesson"].use_evidence(evidence)
     _execute(_tagged_cells(source, "claim"), scope)
     evidence["claims"] = [claim.row() for claim in scope["lesson"].claims.values()]
     evidence["claims_key"] = expected["claims"]
     _write(path, evidence)
 
 
+def _run_alone(lesson: str) -> int:
+    """What one lesson's process does; a mendable error is one sentence."""
+    try:
+        run_lesson(lesson)
+    except CourseError as error:
+        print(f"⚠ {error}")
+        return 1
+    return 0
+
+
 def run(lessons: Iterable[str]) -> int:
-    """Run the evidence of `lessons`, each in its own process, one after another. Returns an exit status."""
+    """Run the evidence of `lessons`, each in its own process, one after another. Returns an exit status.
+
+    Raises:
+        CourseError: if COURSE_SEED is no seed.
+    """
+    settings.course_seed()
     failed = []
     with tempfile.TemporaryDirectory() as folder:
         # Evidence is of the CPU tier at full size, and must not touch the learner's own progress.
-        environment = {**os.environ, "COURSE_TIER": "cpu", "COURSE_PROGRESS": f"{folder}/progress.json"}
+        environment = {
+            **os.environ,
+            "COURSE_TIER": "cpu",
+            "COURSE_PROGRESS": f"{folder}/progress.json",
+            "TQDM_DISABLE": "1",
+        }
         for name in ("COURSE_SMOKE", "COURSE_LEDGER"):
             environment.pop(name, None)
         for lesson in lessons:
             print(f"Evidence of lesson {lesson}", flush=True)
-            code = f"from helpers.course import evidence; evidence.run_lesson({lesson!r})"
+            code = f"import sys; from helpers.course import evidence as e; sys.exit(e._run_alone({lesson!r}))"
             process = [sys.executable, "-c", code]
             if subprocess.run(process, cwd=settings.ROOT, env=environment, check=False).returncode:
                 failed.append(lesson)
     if failed:
-        print(
-            f"Stopped early: lessons {' '.join(failed)}. Finished seeds are kept; run the same command again."
-        )
+        print(f"Not finished: {' '.join(failed)}. Seeds that were finished are kept for the next run.")
     return int(bool(failed))

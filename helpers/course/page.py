@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from helpers.course.report import CONTRADICTED, DISAGREES, MARKS, SLIPPED, measured, number, verdict_words
+from helpers.course.report import CONTRADICTED, DISAGREES, MARKS, SLIPPED, measured, verdict_words
+from helpers.figures import short
+from helpers.lesson.page import escape
 
 # --- figures from executed notebooks ------------------------------------------------------------------------
 
@@ -123,10 +124,6 @@ def write(report: dict[str, Any], notebooks: dict[str, Any], build_dir: Path) ->
     (build_dir / "report.html").write_text(page(report, figures_of), encoding="utf-8")
 
 
-def _escape(value: Any) -> str:
-    return html.escape(str(value), quote=True)
-
-
 def _values_picture(claim: dict[str, Any]) -> str:
     """A small drawing of one claim: a tick per seed, the interval as a bar, the mean as a diamond."""
     values = [value for value in claim.get("values") or [] if math.isfinite(value)]
@@ -145,11 +142,11 @@ def _values_picture(claim: dict[str, Any]) -> str:
         bar = f'<path d="{line}" stroke="var(--accent)" stroke-width="3"/>'
     mean = f'<path d="M{place(claim["mean"])} 12l5 5-5 5-5-5z" fill="var(--accent)"/>'
     label = (
-        f"{len(values)} seeds from {number(min(values))} to {number(max(values))}, {measured(claim)}"
+        f"{len(values)} seeds from {short(min(values))} to {short(max(values))}, {measured(claim)}"
         if values
         else ""
     )
-    attributes = f'class="values" viewBox="0 0 176 24" fill="none" role="img" aria-label="{_escape(label)}"'
+    attributes = f'class="values" viewBox="0 0 176 24" fill="none" role="img" aria-label="{escape(label)}"'
     return f"<svg {attributes}>{ticks}{bar}{mean}</svg>"
 
 
@@ -160,22 +157,22 @@ def _claim_row(claim: dict[str, Any]) -> str:
     cls = _CLASSES.get(
         claim["judged"], "good" if claim["verdict"] == "holds" else "odd" if claim["verdict"] else "soft"
     )
-    rule = f"<small>holds when {_escape(claim['rule'])}</small>" if claim.get("rule") else ""
+    rule = f"<small>holds when {escape(claim['rule'])}</small>" if claim.get("rule") else ""
     return (
-        f"<tr><th scope='row'>{_escape(claim['statement'])}<small>{_escape(claim['id'])}</small></th>"
-        f"<td>{_escape(', '.join(claim['talk'] or []) or '–')}</td><td>{_escape(claim['scope'])}</td>"
-        f"<td>{_escape(claim['prediction'])}</td>"
-        f"<td>{_escape(measured(claim))}{_values_picture(claim)}</td>"
-        f"<td class='verdict {cls}'>{_escape(verdict_words(claim))}{rule}</td></tr>"
+        f"<tr><th scope='row'>{escape(claim['statement'])}<small>{escape(claim['id'])}</small></th>"
+        f"<td>{escape(', '.join(claim['talk'] or []) or '–')}</td><td>{escape(claim['scope'])}</td>"
+        f"<td>{escape(claim['prediction'])}</td>"
+        f"<td>{escape(measured(claim))}{_values_picture(claim)}</td>"
+        f"<td class='verdict {cls}'>{escape(verdict_words(claim))}{rule}</td></tr>"
     )
 
 
 def _lesson_row(lesson: dict[str, Any]) -> str:
     cls = {"passed": "good", "failed": "bad"}.get(lesson["status"], "odd")
-    problem = f"<small>{_escape(lesson['problem'])}</small>" if lesson["problem"] else ""
+    problem = f"<small>{escape(lesson['problem'])}</small>" if lesson["problem"] else ""
     return (
-        f"<tr><th scope='row'>{_escape(lesson['id'])} · {_escape(lesson['title'])}{problem}</th>"
-        f"<td class='verdict {cls}'>{MARKS[lesson['status']]} {_escape(lesson['status'])}</td>"
+        f"<tr><th scope='row'>{escape(lesson['id'])} · {escape(lesson['title'])}{problem}</th>"
+        f"<td class='verdict {cls}'>{MARKS[lesson['status']]} {escape(lesson['status'])}</td>"
         f"<td class='number'>{lesson['seconds']:.0f}</td><td class='number'>{lesson['peak_mb']:.0f}</td>"
         f"<td class='number'>{len(lesson['claims'])}</td></tr>"
     )
@@ -184,20 +181,20 @@ def _lesson_row(lesson: dict[str, Any]) -> str:
 def _table(head: Sequence[str], rows: Sequence[str], caption: str, numbers: Sequence[str] = ()) -> str:
     """A table with a row of headings; those in `numbers` stand above columns of numbers."""
     cells = "".join(
-        f"<th scope='col' class='{'number' if cell in numbers else 'text'}'>{_escape(cell)}</th>"
+        f"<th scope='col' class='{'number' if cell in numbers else 'text'}'>{escape(cell)}</th>"
         for cell in head
     )
     # A region that scrolls sideways must be reachable with the keyboard.
     return (
-        f"<div class='scroll' role='region' aria-label='{_escape(caption)}' tabindex='0'>"
+        f"<div class='scroll' role='region' aria-label='{escape(caption)}' tabindex='0'>"
         f"<table><thead><tr>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
 def _figure(figure: Figure) -> str:
     return (
-        f"<figure><img src='{_escape(figure.source)}' alt='{_escape(figure.alt)}' loading='lazy'>"
-        f"<figcaption aria-hidden='true'>{_escape(figure.alt)}</figcaption></figure>"
+        f"<figure><img src='{escape(figure.source)}' alt='{escape(figure.alt)}' loading='lazy'>"
+        f"<figcaption aria-hidden='true'>{escape(figure.alt)}</figcaption></figure>"
     )
 
 
@@ -227,10 +224,10 @@ def page(report: dict[str, Any], figures_of: dict[str, list[Figure]]) -> str:
         else "<span class='state bad'>✘ failed</span>"
     )
     parts = [
-        f"<h1>{_escape(report['course'])}: what this run found</h1>",
-        f"<p>{state}</p><p class='soft'>{_escape(_facts(report))}</p>",
+        f"<h1>{escape(report['course'])}: what this run found</h1>",
+        f"<p>{state}</p><p class='soft'>{escape(_facts(report))}</p>",
     ]
-    parts += [f"<p class='bad'>✘ {_escape(problem)}</p>" for problem in report["problems"]]
+    parts += [f"<p class='bad'>✘ {escape(problem)}</p>" for problem in report["problems"]]
     parts.append("<h2>The ledger</h2>")
     if claims:
         head = ["claim", "talk", "scope", "prediction", "measured, 95% interval", "verdict"]
@@ -248,9 +245,9 @@ def page(report: dict[str, Any], figures_of: dict[str, list[Figure]]) -> str:
     for lesson in report["lessons"]:
         pictures = figures_of.get(lesson["id"], [])
         if pictures:
-            parts.append(f"<h2>Figures of {_escape(lesson['id'])} · {_escape(lesson['title'])}</h2>")
+            parts.append(f"<h2>Figures of {escape(lesson['id'])} · {escape(lesson['title'])}</h2>")
             parts.append(f"<div class='figures'>{''.join(map(_figure, pictures))}</div>")
-    title = _escape(f"{report['course']}: report")
+    title = escape(f"{report['course']}: report")
     return (
         "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"

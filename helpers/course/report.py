@@ -7,8 +7,6 @@ or about the HTML page, which :mod:`helpers.course.page` makes from the same doc
 from __future__ import annotations
 
 import json
-import math
-import os
 import platform
 import shutil
 import textwrap
@@ -17,6 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers import __version__, settings
+from helpers.course import doctor
+from helpers.figures import short
+from helpers.lesson.claims import contradicts
 from helpers.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def judge(claim: dict[str, Any]) -> str:
     it says.
     """
     verdict, expected = claim.get("verdict"), claim.get("expected")
-    if {verdict, expected} == {"holds", "fails"}:
+    if contradicts(verdict, expected):
         return CONTRADICTED
     if claim.get("live_agrees") is False:
         return DISAGREES
@@ -96,11 +97,10 @@ def machine() -> dict[str, Any]:
             versions[package] = version(package)
         except PackageNotFoundError:
             versions[package] = None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
-        "cores": cores,
+        "cores": doctor.cores(),
         "memory_mb": round(psutil.virtual_memory().total / 2**20),
         "python": platform.python_version(),
         **versions,
@@ -154,15 +154,7 @@ def write(report: dict[str, Any], build_dir: Path) -> None:
     (build_dir / "report.json").write_text(text, encoding="utf-8")
 
 
-# --- numbers as text ----------------------------------------------------------------------------------------
-
-
-def number(value: float | None) -> str:
-    """A number for people: three significant digits, a real minus sign; a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    text = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return text.replace("-", "\N{MINUS SIGN}")
+# --- claims as text -----------------------------------------------------------------------------------------
 
 
 def measured(claim: dict[str, Any]) -> str:
@@ -171,8 +163,8 @@ def measured(claim: dict[str, Any]) -> str:
         return "not measured"
     unit = f" {claim['unit']}" if claim.get("unit") else ""
     if claim.get("low") is None or claim.get("high") is None:
-        return f"{number(claim['mean'])}{unit} (too few seeds for an interval)"
-    return f"{number(claim['mean'])} [{number(claim['low'])}, {number(claim['high'])}]{unit}"
+        return f"{short(claim['mean'])}{unit} (too few seeds for an interval)"
+    return f"{short(claim['mean'])} [{short(claim['low'])}, {short(claim['high'])}]{unit}"
 
 
 def verdict_words(claim: dict[str, Any]) -> str:

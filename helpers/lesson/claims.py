@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from helpers.figures import short
 from helpers.settings import CourseError
 
 Verdict = Literal["holds", "fails", "inconclusive"]
@@ -30,7 +31,7 @@ class Interval:
     count: int
 
     def __str__(self) -> str:
-        return f"{self.mean:.3g} [{self.low:.3g}, {self.high:.3g}]"
+        return f"{short(self.mean)} [{short(self.low)}, {short(self.high)}]"
 
 
 def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -103,6 +104,8 @@ class Claim:
 
     lesson: str
     name: str
+    experiment: str | None
+    measure: str | None
     talk: list[str]
     scope: Scope
     statement: str
@@ -130,25 +133,37 @@ class Claim:
         measured = self.measured
         row = asdict(self)
         row["rule"] = str(self.rule) if self.rule else None
+        row["region"] = [_finite(self.rule.low), _finite(self.rule.high)] if self.rule else None
         row["live"] = {str(seed): value for seed, value in self.live.items()}
         row["verdict"] = self.verdict
         for name in ("mean", "low", "high"):
-            value = getattr(measured, name) if measured else None
-            row[name] = value if value is not None and math.isfinite(value) else None
+            row[name] = _finite(getattr(measured, name)) if measured else None
         return row
 
 
-def agrees(live: dict[int, float], stored: dict[int, float], tolerance: float) -> bool | None:
+def _finite(value: float) -> float | None:
+    """The value, or None where JSON has no word for it."""
+    return value if math.isfinite(value) else None
+
+
+def agrees(
+    live: dict[int, float], stored: dict[int, float], tolerance: float, repeatable: bool
+) -> bool | None:
     """Whether every live value lies where the stored ones say; None when there is nothing to compare.
 
-    A live value agrees when it is within `tolerance` of the stored value of its own seed, or inside the 99%
-    prediction interval that all the stored values give for one new value: mean ± t · sd · √(1 + 1/n).
+    What is `repeatable` must be within `tolerance` of the stored value of its own seed. What is not (a
+    training may come out differently on another processor), and a seed that is not stored, must lie within
+    `tolerance` of the 99% prediction interval that the stored values give for one new value:
+    mean ± t · sd · √(1 + 1/n).
     """
     if not live or len(stored) < 2:
         return None
     wide = interval(list(stored.values()), confidence=0.99)
     half = (wide.high - wide.mean) * math.sqrt(len(stored) + 1)
-    return all(
-        abs(value - stored.get(seed, math.inf)) <= tolerance or abs(value - wide.mean) <= half + tolerance
-        for seed, value in live.items()
-    )
+
+    def near(seed: int, value: float) -> bool:
+        if repeatable and seed in stored:
+            return abs(value - stored[seed]) <= tolerance
+        return abs(value - wide.mean) <= half + tolerance
+
+    return all(near(seed, value) for seed, value in live.items())

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from helpers.figures import short, tidy_number
 from helpers.lesson import page
-from helpers.lesson.say import tidy_number
 from helpers.settings import CourseError
 
 if TYPE_CHECKING:
@@ -171,11 +171,11 @@ def interval_figure(
         raise CourseError("An interval plot needs numbers, and got NaN: look at its values.")
     figure, axes = new_figure(page.MAX_WIDTH, 110 + 56 * len(rows))
     if band is not None:
-        label = f"margin {_number(band[0])} to {_number(band[1])}"
+        label = f"margin {short(band[0])} to {short(band[1])}"
         hatched = {"facecolor": "#f1f1f1", "edgecolor": "#c8c8c8", "hatch": "///", "linewidth": 0}
         axes.axvspan(*band, **hatched, zorder=0, label=label)
     if threshold is not None:
-        label = f"threshold {_number(threshold)}"
+        label = f"threshold {short(threshold)}"
         axes.axvline(threshold, color=COLORS[1], linestyle=(0, (5, 3)), linewidth=1.6, zorder=1, label=label)
     for i, row in enumerate(rows):
         spread = [i + 0.2 * math.sin(2.4 * (k + 1)) for k in range(len(row.values))]
@@ -186,9 +186,9 @@ def interval_figure(
         reach = [[row.mean - row.low], [row.high - row.mean]] if known else None
         axes.errorbar(row.mean, i, xerr=reach, **bar, zorder=3, label=None if i else "mean and 95% interval")
         verdict = f"\n{VERDICT_ICONS.get(row.verdict, '')} {row.verdict}" if row.verdict else ""
-        ends = f"[{_number(row.low)}, {_number(row.high)}]" if known else "(one seed)"
+        ends = f"[{short(row.low)}, {short(row.high)}]" if known else "(one seed)"
         right = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 10.5, "color": INK}
-        axes.text(1.015, i, f"{_number(row.mean)} {ends}{verdict}", linespacing=1.35, **right)
+        axes.text(1.015, i, f"{short(row.mean)} {ends}{verdict}", linespacing=1.35, **right)
     axes.set_yticks(range(len(rows)), [textwrap.fill(row.label, 30) for row in rows], fontsize=10.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.margins(x=0.06)
@@ -426,11 +426,6 @@ def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
         else:
             lines.append(word)
     return lines
-
-
-def _number(value: float) -> str:
-    """Three significant digits, as in the ledger."""
-    return tidy_number(f"{value:.3g}")
 
 
 def _is_number(cell: Any) -> bool:

@@ -10,6 +10,7 @@ import numbers
 import string
 from typing import Any
 
+from helpers.figures import tidy_number
 from helpers.lesson import page
 from helpers.settings import CourseError
 
@@ -73,10 +74,3 @@ def _formatted(name: str, value: Any, spec: str) -> tuple[str, bool]:
     except (TypeError, ValueError) as error:
         raise CourseError(f"say(...) cannot format {name} as {{{name}:{spec}}}: {error}.") from error
     return (tidy_number(text), True) if is_number else (text, False)
-
-
-def tidy_number(text: str) -> str:
-    """A formatted number with a real minus sign and without a negative zero: ``-0.00`` is ``0.00``."""
-    if text.lstrip().startswith("-") and not any(c in "123456789" for c in text):
-        text = text.replace("-", "", 1)
-    return text.replace("-", "−")

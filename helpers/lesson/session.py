@@ -93,9 +93,8 @@ class Lesson:
         self._started = time.perf_counter()
         self._exercises = importlib.import_module(f"helpers.exercises.e{entry.name}")
         self._progress = Progress(entry.id)
-        self._evidence = stored.read_evidence(stored.evidence_path(entry.id))
+        self._evidence = self._read_evidence()
         self._predictions: dict[str, Any] = {}
-        self._references: dict[str, Callable[..., Any]] = {}
         self.experiments: dict[str, Experiment] = {}
         self.results: dict[str, Results] = {}
         self.claims: dict[str, claims.Claim] = {}
@@ -139,9 +138,17 @@ class Lesson:
         """What :meth:`measure` gave, or the evidence alone when the experiment was not run in this kernel."""
         return self.results.get(experiment.name, Results(experiment, {}, self._stored(experiment)))
 
-    def reload_evidence(self) -> None:
-        """Read the evidence file again, after `make evidence` has written it."""
-        self._evidence = stored.read_evidence(stored.evidence_path(self.number))
+    def use_evidence(self, evidence: dict[str, Any]) -> None:
+        """Take stored values from `evidence` (the content of an evidence file) from now on."""
+        self._evidence = evidence
+
+    def _read_evidence(self) -> dict[str, Any]:
+        """The content of the evidence file; a damaged one is told, and the lesson goes on without it."""
+        try:
+            return stored.read_evidence(stored.evidence_path(self.number))
+        except CourseError as error:
+            say("{error}", error=str(error))
+            return stored.nothing()
 
     def _stored(self, experiment: Experiment) -> dict[int, Record]:
         records = stored.stored_records(self._evidence, experiment.name)
@@ -163,11 +170,13 @@ class Lesson:
         below: float | None = None,
         within: tuple[float, float] | None = None,
         tolerance: float = 0.02,
+        repeatable: bool = True,
     ) -> None:
         """Record a claim about `measure` in the ledger, and show its row.
 
         Exactly one of `above`, `below` and `within` names the region in which the claim holds. `tolerance`
-        (in `unit`) is how far a live value may lie from the stored value of the same seed.
+        (in `unit`) is how far a live value may lie from the stored value of the same seed; what another
+        machine cannot repeat, such as a training, must only lie where one more seed would.
 
         Raises:
             CourseError: if the region is missing or doubled, or another statement has the claim's name.
@@ -179,6 +188,8 @@ class Lesson:
         claim = claims.Claim(
             lesson=self.number,
             name=name,
+            experiment=experiment.name,
+            measure=measure,
             talk=list(talk),
             scope=scope,
             statement=statement,
@@ -189,7 +200,7 @@ class Lesson:
             rule=_rule(above, below, within),
             expected=expected,
             live=live,
-            live_agrees=None if settings.smoke() else claims.agrees(live, known, tolerance),
+            live_agrees=None if settings.smoke() else claims.agrees(live, known, tolerance, repeatable),
         )
         self._record(claim)
 
@@ -208,12 +219,14 @@ class Lesson:
             claims.Claim(
                 lesson=self.number,
                 name=name,
+                experiment=None,
+                measure=None,
                 talk=list(talk),
                 scope="forecast",
                 statement=statement,
                 prediction=prediction,
                 unit=unit,
-                seeds=list(range(len(values))),
+                seeds=[],
                 values=list(values),
                 rule=None,
                 expected=None,
@@ -252,13 +265,13 @@ class Lesson:
         if check is None:
             known = ", ".join(self._exercises.CHECKS)
             raise CourseError(f"This lesson has no exercise {name!r}; it has {known}.")
-        if attempt is self._references.get(name):
-            # After a failed check the name stands for the reference; judging that would praise the learner
-            # for it.
+        if getattr(attempt, "is_reference", False):
+            # After a failed check the name stands for the reference; judging that would praise the learner.
             say("Run the cell with your `{name}` first, then this one.", name=name)
             return attempt
-        self._references[name] = self.reference(name)
-        function, status = check_exercise(check, attempt, self._references[name])
+        solution = self.reference(name)
+        solution.is_reference = True
+        function, status = check_exercise(check, attempt, solution)
         self._progress.set(f"exercise:{name}", status)
         return function
 

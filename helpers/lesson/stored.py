@@ -22,21 +22,29 @@ def evidence_path(lesson: str, root: Path = settings.ROOT) -> Path:
     return folder / f"{lesson}.json"
 
 
+def nothing() -> dict[str, Any]:
+    """The record of a lesson of which nothing is stored."""
+    return {"experiments": {}, "claims": []}
+
+
 def read_evidence(path: Path) -> dict[str, Any]:
     """The file's content; an empty record when there is none.
 
     Raises:
         CourseError: if the file is damaged.
     """
-    empty: dict[str, Any] = {"experiments": {}, "claims": []}
     if not path.exists():
-        return empty
+        return nothing()
     try:
-        return {**empty, **json.loads(path.read_text(encoding="utf-8"))}
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not (isinstance(found["experiments"], dict) and isinstance(found["claims"], list)):
+            raise TypeError("its parts are of the wrong kind")
+    except (ValueError, TypeError, KeyError) as error:
         raise settings.CourseError(
-            f"{path.name} is damaged ({error}); delete it and run: make evidence LESSONS={path.stem}"
+            f"{path.name} is damaged ({error}); get it back with: git checkout evidence/{path.name} "
+            f"(or delete it and run: make evidence LESSONS={path.stem})"
         ) from None
+    return found
 
 
 def stored_records(evidence: dict[str, Any], experiment: str) -> dict[int, dict[str, float]]:

@@ -49,12 +49,13 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from helpers import world
 from helpers.models.threads import threads
@@ -225,6 +226,7 @@ answer_logps = lesson.check(answer_logps)
 NOTHING = "Scene: Caption:"
 
 
+@cache  # asked again for the same seed, it gives the same model
 @threads(1)  # so small a model is faster on one thread
 def train(seed: int, steps: int, mask_prompt: bool = True) -> TinyLM:
     """A tiny model trained on true captions; a step sees 64 of them, half with their record as the prompt."""
@@ -439,6 +441,8 @@ for name, scope, experiment in [
         unit="of pairs with the true caption preferred",
         above=0.5,
         expected="holds",
+        tolerance=0.1,
+        repeatable=scope == "real",
     )
     lesson.claim(
         experiment,
@@ -452,6 +456,7 @@ for name, scope, experiment in [
         within=(0.35, 0.65),
         expected="holds",
         tolerance=0.1,
+        repeatable=scope == "real",
     )
     lesson.claim(
         experiment,
@@ -464,6 +469,8 @@ for name, scope, experiment in [
         unit="of pairs with the true caption preferred",
         below=0.5,
         expected="holds",
+        tolerance=0.1,
+        repeatable=scope == "real",
     )
 
 # %% [markdown]
@@ -661,7 +668,7 @@ lesson.claim(
     unit="nats per caption",
     above=0.0,
     expected="holds",
-    tolerance=5.0,
+    repeatable=False,
 )
 lesson.claim(
     leash,
@@ -673,7 +680,7 @@ lesson.claim(
     unit="of probability",
     above=0.0,
     expected="holds",
-    tolerance=0.2,
+    repeatable=False,
 )
 
 # %% [markdown]
@@ -797,7 +804,7 @@ lesson.claim(
     unit="nats per answer",
     above=0.0,
     expected="holds",
-    tolerance=2.0,
+    repeatable=False,
 )
 
 # %%

@@ -76,6 +76,9 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
         ('{"x": 1.0}', '{"x": 2.0}', {"constant", "claims"}),
         ("above=1.0", "above=2.0", {"claims"}),
         ('RuntimeError("a cell', 'RuntimeError("one cell', set()),
+        # Statements that bind no name may change anything.
+        ("UNUSED = 1", "UNUSED = 1\nprint()", {"doubling", "constant", "claims"}),
+        ("UNUSED = 1", "CONFIG = {}\nCONFIG['a'] = FACTOR", {"doubling", "constant", "claims"}),
     ],
 )
 def test_a_key_changes_with_what_can_change_the_number(
@@ -175,3 +178,38 @@ def test_no_committed_verdict_contradicts_its_source(lesson: str) -> None:
     for claim in judged:
         assert len(claim["values"]) >= 6, claim["name"]
         assert {claim["verdict"], claim["expected"]} != {"holds", "fails"}, claim["name"]
+
+
+def test_a_key_is_the_same_under_every_python() -> None:
+    """Pinned: a change of how keys are made must be meant, since it makes all evidence stale."""
+    import ast
+
+    tree = ast.parse("def f(x: int = 1, *rest: str) -> str:\n    return f'{x!r} and {x:.2f}' + 'a'")
+    assert evidence._hash([evidence._canonical(tree)]) == "0273ad2e1cdab1cb"
+
+
+def test_a_claim_changed_by_hand_is_told(in_process: Path) -> None:
+    evidence.run_lesson("00", in_process)
+    path = in_process / "evidence" / "00.json"
+    for field, value in [("mean", 99.0), ("verdict", "fails"), ("values", [9.0] * 6)]:
+        written = json.loads(path.read_text())
+        written["claims"][0][field] = value
+        path.write_text(json.dumps(written))
+        assert "changed by hand (n)" in str(evidence.stale("00", in_process))
+        evidence.run_lesson("00", in_process)
+    assert evidence.stale("00", in_process) is None
+
+
+def test_a_bad_seed_and_a_damaged_file_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, in_process: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COURSE_SEED", "abc")
+    with pytest.raises(settings.CourseError, match="COURSE_SEED"):
+        evidence.run(["00"])
+    monkeypatch.setenv("COURSE_SEED", "0")
+    monkeypatch.setattr(settings, "ROOT", in_process)
+    monkeypatch.setattr(evidence.run_lesson, "__defaults__", (in_process,))
+    (in_process / "evidence").mkdir()
+    (in_process / "evidence" / "00.json").write_text("{")
+    assert evidence._run_alone("00") == 1
+    assert "git checkout evidence/00.json" in capsys.readouterr().out

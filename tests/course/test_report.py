@@ -79,14 +79,6 @@ def test_judging(verdict, expected, agrees, judged):
     assert report.judge({"verdict": verdict, "expected": expected, "live_agrees": agrees}) == judged
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.12345, "0.123"), (-2.0, "−2"), (12345.6, "12346"), (None, "–"), (float("nan"), "–")],
-)
-def test_numbers_for_people(value, text):
-    assert report.number(value) == text
-
-
 def test_measured_says_what_is_missing():
     assert report.measured(row()) == "0.6 [0.53, −0.67] share"
     assert "too few seeds" in report.measured(row(low=None, high=None))

@@ -93,17 +93,36 @@ def test_contradiction_is_holds_against_fails_only() -> None:
 
 def test_agreement() -> None:
     stored = dict(enumerate(SIX))
-    assert agrees({0: 0.505}, stored, tolerance=0.02)  # near its own seed's value
-    assert agrees({7: 0.56}, stored, tolerance=0.0)  # another seed, inside the prediction interval
-    assert not agrees({0: 0.9}, stored, tolerance=0.02)
-    assert not agrees({0: 0.50, 1: 0.9}, stored, tolerance=0.02)  # one of two is off
-    assert agrees({}, stored, 0.02) is None
-    assert agrees({0: 0.5}, {}, 0.02) is None
+    assert agrees({0: 0.505}, stored, 0.02, repeatable=True)  # near its own seed's value
+    assert agrees({7: 0.56}, stored, 0.0, repeatable=True)  # another seed, inside the prediction interval
+    assert not agrees({7: 0.9}, stored, 0.0, repeatable=True)
+    assert not agrees({0: 0.9}, stored, 0.02, repeatable=True)
+    assert not agrees({0: 0.56}, stored, 0.02, repeatable=True)  # where another seed lies, but not its own
+    assert agrees({0: 0.56}, stored, 0.02, repeatable=False)  # a training may come out like another seed's
+    assert not agrees({0: 0.9}, stored, 0.02, repeatable=False)
+    assert agrees({0: 0.99}, dict.fromkeys(range(6), 1.0), 0.02, repeatable=False)  # no spread among seeds
+    assert not agrees({0: 0.50, 1: 0.9}, stored, 0.02, repeatable=True)  # one of two is off
+    assert agrees({}, stored, 0.02, repeatable=True) is None
+    assert agrees({0: 0.5}, {}, 0.02, repeatable=True) is None
 
 
 def test_a_row_of_the_ledger_has_json_types_only() -> None:
     claim = Claim(
-        "01", "n", ["T1"], "world", "s", "p", "u", [0], [0.5], Rule(low=0.1), "holds", {0: 0.5}, None
+        "01",
+        "n",
+        "e",
+        "m",
+        ["T1"],
+        "world",
+        "s",
+        "p",
+        "u",
+        [0],
+        [0.5],
+        Rule(low=0.1),
+        "holds",
+        {0: 0.5},
+        None,
     )
     row = claim.row()
     assert row["low"] is None
@@ -111,12 +130,13 @@ def test_a_row_of_the_ledger_has_json_types_only() -> None:
     assert row["mean"] == 0.5
     assert row["verdict"] == "inconclusive"
     assert row["rule"] == "above 0.1"
+    assert row["region"] == [0.1, None]
     assert row["live"] == {"0": 0.5}
 
 
 def test_a_forecast_has_no_verdict_and_an_unmeasured_claim_is_inconclusive() -> None:
-    forecast = Claim("00", "n", [], "forecast", "s", "p", "u", [0], [0.5], None, None)
-    unmeasured = Claim("00", "n", [], "world", "s", "p", "u", [], [], Rule(low=0), "holds")
+    forecast = Claim("00", "n", None, None, [], "forecast", "s", "p", "u", [0], [0.5], None, None)
+    unmeasured = Claim("00", "n", "e", "m", [], "world", "s", "p", "u", [], [], Rule(low=0), "holds")
     assert forecast.verdict is None
     assert unmeasured.verdict == "inconclusive"
     assert unmeasured.row()["mean"] is None

@@ -23,7 +23,7 @@ STORED = {
 def lesson(shown: list[dict[str, Any]]) -> Lesson:
     """Lesson 00 with evidence of one made-up experiment."""
     made = helpers.begin("00")
-    made._evidence = STORED
+    made.use_evidence(STORED)
     return made
 
 
@@ -201,3 +201,21 @@ def test_intervals_of_the_session_are_those_of_the_claims(lesson: Lesson) -> Non
     assert (row.mean, row.low, row.high) == pytest.approx(
         (claims.interval(row.values).mean, claims.interval(row.values).low, claims.interval(row.values).high)
     )
+
+
+def test_a_damaged_evidence_file_is_told_and_the_lesson_goes_on(
+    shown: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from helpers.lesson import stored
+
+    damaged = tmp_path / "00.json"
+    damaged.write_text("{")
+    monkeypatch.setattr(stored, "evidence_path", lambda lesson: damaged)
+    made = helpers.begin("00")
+    assert "is damaged" in shown[-1]["text/plain"]
+
+    @made.experiment(seeds=6)
+    def noise(seed: int) -> dict[str, float]:
+        return {"x": 0.0}
+
+    assert made.measure(noise, live=1).values("x") == [0.0]
