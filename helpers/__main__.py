@@ -46,8 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     add("test", "run the tests, those in notebooks and in a real browser too").epilog = _handed_on("test")
     add("doctor", "say what this machine can run, what is missing, and the one next command")
     one = add("lessons", "rebuild every generated file: notebooks, README tables, links")
-    one.add_argument("--execute", action="store_true", help="run the solutions first and keep their outputs")
-    one.add_argument(
+    either = one.add_mutually_exclusive_group()
+    either.add_argument(
+        "--execute", action="store_true", help="run the solutions first and keep their outputs"
+    )
+    either.add_argument(
         "--check", action="store_true", help="change nothing; fail, naming what to run, if a file is stale"
     )
     one.add_argument("lessons", nargs="*", metavar="LESSON", help=f"with --execute: {lessons}")
@@ -122,7 +125,9 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         return run.run(options.lessons)
     if command == "lessons":
         from helpers.course import build
+        from helpers.manifest import load
 
+        load().choose(options.lessons)  # an unknown one is refused, also where all are looked at
         return (
             build.check() if options.check else build.build(lessons=options.lessons, execute=options.execute)
         )

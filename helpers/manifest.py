@@ -73,16 +73,20 @@ class Manifest:
         """The lessons with these numbers or names ("01", "1", "01_language…") in course order; all if none.
 
         Raises:
-            CourseError: for a lesson that the course does not have.
+            CourseError: for a lesson that the course does not have, or not yet.
         """
         by_name = {key: entry for entry in self.lessons for key in (entry.id, entry.name)}
         words = [word for text in wanted for word in re.split(r"[\s,]+", text) if word]
         keys = [word.zfill(2) if word.isdigit() else word for word in words]
+        planned = {entry.id for entry in self.planned}
         for key in keys:
             if key not in by_name:
-                raise CourseError(
-                    f"There is no lesson {key!r}; choose among {' '.join(e.id for e in self.lessons)}."
+                what = (
+                    f"Lesson {key} is planned and does not exist yet"
+                    if key in planned
+                    else f"There is no lesson {key!r}"
                 )
+                raise CourseError(f"{what}; choose among {' '.join(entry.id for entry in self.lessons)}.")
         chosen = {by_name[key].id for key in keys}
         return [entry for entry in self.lessons if entry.id in chosen or not keys]
 
@@ -99,22 +103,52 @@ def address_parts(url: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def _text(table: dict[str, Any], key: str) -> str:
+    if not isinstance(table[key], str):
+        raise CourseError(f"course.toml: {key} must be a text in quotes, not {table[key]!r}.")
+    return table[key]
+
+
+def _number(table: dict[str, Any], key: str, kind: type[int] | type[float] = float) -> Any:
+    value = table[key]
+    if isinstance(value, bool) or not isinstance(value, (int, kind)):
+        words = "a whole number" if kind is int else "a number"
+        raise CourseError(f"course.toml: {key} must be {words}, not {value!r}.")
+    return value
+
+
+def _texts(table: dict[str, Any], key: str) -> tuple[str, ...]:
+    value = table[key]
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise CourseError(f"course.toml: {key} must be a list of texts in quotes, not {value!r}.")
+    return tuple(value)
+
+
+def _tables(document: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    value = document[key]
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise CourseError(f"course.toml: lessons stand below [[{key}]], in double brackets.")
+    return value
+
+
 def _entry(table: dict[str, Any], planned: bool) -> LessonEntry:
-    common = {key: table[key] for key in ("id", "title", "part", "finds")}
+    common = {key: _text(table, key) for key in ("id", "title", "part", "finds")}
     if planned:
         return LessonEntry(**common)
     return LessonEntry(
         **common,
-        name=table["name"],
-        minutes_core=table["core"],
-        minutes_full=table["full"],
-        requires=tuple(table["requires"]),
-        seconds=table["seconds"],
-        peak_mb=table["peak_mb"],
+        name=_text(table, "name"),
+        minutes_core=_number(table, "core", int),
+        minutes_full=_number(table, "full", int),
+        requires=_texts(table, "requires"),
+        seconds=_number(table, "seconds"),
+        peak_mb=_number(table, "peak_mb"),
     )
 
 
 def _validate(manifest: Manifest) -> None:
+    if not manifest.lessons:
+        raise CourseError("course.toml has no lesson; add one below [[lessons]].")
     seen: set[str] = set()
     for entry in (*manifest.lessons, *manifest.planned):
         if entry.id in seen:
@@ -129,7 +163,7 @@ def _validate(manifest: Manifest) -> None:
                 f"course.toml: lesson {entry.id} requires {missing[0]!r}, which does not come before it."
             )
         if not entry.planned and not (
-            0 < entry.minutes_core <= entry.minutes_full and entry.seconds and entry.peak_mb
+            0 < entry.minutes_core <= entry.minutes_full and entry.seconds > 0 and entry.peak_mb > 0
         ):
             raise CourseError(f"course.toml: lesson {entry.id} needs 0 < core <= full, seconds and peak_mb.")
         seen.add(entry.id)
@@ -139,7 +173,8 @@ def load(root: Path = settings.ROOT) -> Manifest:
     """Read and check ``course.toml``.
 
     Raises:
-        CourseError: if the file is missing, is not TOML, lacks a field or contradicts itself.
+        CourseError: if the file is missing, is not TOML, lacks a field, has one of another type, or
+            contradicts itself.
     """
     import tomllib
 
@@ -147,17 +182,21 @@ def load(root: Path = settings.ROOT) -> Manifest:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         course = document["course"]
+        if not isinstance(course, dict):
+            raise CourseError("course.toml: what is about the course stands below [course].")
         manifest = Manifest(
-            title=course["title"],
-            version=course["version"],
-            repository=course["repository"].strip(),
-            branch=course["branch"],
-            lessons=tuple(_entry(table, planned=False) for table in document["lessons"]),
-            planned=tuple(_entry(table, planned=True) for table in document.get("planned", [])),
+            title=_text(course, "title"),
+            version=_text(course, "version"),
+            repository=_text(course, "repository").strip(),
+            branch=_text(course, "branch"),
+            lessons=tuple(_entry(table, planned=False) for table in _tables(document, "lessons")),
+            planned=tuple(
+                _entry(table, planned=True) for table in _tables({"planned": [], **document}, "planned")
+            ),
         )
     except FileNotFoundError:
         raise CourseError(f"There is no {path}; run this from a copy of the course.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CourseError(f"course.toml cannot be read: {error}") from None
     except KeyError as error:
         raise CourseError(f"course.toml lacks the field {error}.") from None

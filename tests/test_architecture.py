@@ -133,8 +133,9 @@ def test_importing_helpers_is_instant():
         subprocess.run([sys.executable, "-c", code], cwd=settings.ROOT, check=True)
         return time.perf_counter() - started
 
-    with_helpers = min(seconds("import helpers") for _ in range(3))
-    assert with_helpers - min(seconds("pass") for _ in range(3)) < 0.3
+    # In turns, and the best of three of each: what keeps a machine busy for a moment slows both or neither.
+    pairs = [(seconds("import helpers"), seconds("pass")) for _ in range(3)]
+    assert min(with_helpers for with_helpers, _ in pairs) - min(empty for _, empty in pairs) < 0.3
 
 
 def test_no_way_to_run_code_from_data():

@@ -31,6 +31,9 @@ _KERNEL = {
 }
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
+#: Where a rebuild puts learners' copies that hold work, below the course's root.
+_KEPT = "build/kept"
+
 REBUILD = "make lessons"
 EXECUTE = "make lessons EXECUTE=1"
 
@@ -93,11 +96,15 @@ def facts_line(entry: LessonEntry, manifest: Manifest, root: Path) -> str:
     return " · ".join([*_launch_links(entry, manifest, root), *facts])
 
 
-def _cell_ids(texts: Iterable[str]) -> Iterator[str]:
-    """A stable id per cell: a hash of its text, made unique by -2, -3 … in order."""
+def _digest(cell_type: str, text: str) -> str:
+    """What a learner's cell of this text is called."""
+    return hashlib.sha256(f"{cell_type}\n{text}".encode()).hexdigest()[:12]
+
+
+def _cell_ids(digests: Iterable[str]) -> Iterator[str]:
+    """A stable id per cell: the hash of its text, made unique by -2, -3 … in order."""
     seen: dict[str, int] = {}
-    for text in texts:
-        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    for digest in digests:
         seen[digest] = seen.get(digest, 0) + 1
         yield digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
 
@@ -148,7 +155,7 @@ def notebook(entry: LessonEntry, manifest: Manifest, root: Path = settings.ROOT,
     source = entry.source(root)
     cells = _source_cells(source)
     learner_texts = [_learner_text(cell, source) for cell in cells]
-    ids = _cell_ids(f"{cell.cell_type}\n{text}" for cell, text in zip(cells, learner_texts, strict=True))
+    ids = _cell_ids(_digest(cell.cell_type, text) for cell, text in zip(cells, learner_texts, strict=True))
     built = []
     for cell, learner_text, cell_id in zip(cells, learner_texts, ids, strict=True):
         tags = _tags(cell)
@@ -236,15 +243,22 @@ def _with_outputs(built: Any, outputs: dict[str, list[Any]], executed: str | Non
     return built
 
 
-def _committed(path: Path) -> tuple[dict[str, list[Any]], str | None]:
-    """Per cell id the outputs of the committed solution, and the hash of the code they came from."""
+def _read(path: Path) -> Any | None:
+    """The notebook in a file, or None if the file holds none that can be read (as after a bad merge)."""
     import nbformat
 
-    if not path.exists():
-        return {}, None
     try:
-        old = nbformat.read(path, 4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError):
+        found = nbformat.read(path, 4)
+        nbformat.validate(found)
+    except Exception:  # nbformat raises whatever its parts raise
+        return None
+    return found
+
+
+def _committed(path: Path) -> tuple[dict[str, list[Any]], str | None]:
+    """Per cell id the outputs of the committed solution, and the hash of the code they came from."""
+    old = _read(path) if path.exists() else None
+    if old is None:
         return {}, None
     outputs = {cell.id: cell.outputs for cell in old.cells if cell.cell_type == "code"}
     return outputs, old.metadata.get("course", {}).get("executed")
@@ -279,13 +293,22 @@ def with_executed_outputs(
 
 
 def _worked_in(path: Path) -> bool:
-    """Whether someone has run cells of this copy: it then holds work that a rebuild would destroy."""
-    import nbformat
+    """Whether a learner's copy holds work that a rebuild would destroy; an unreadable one may.
 
+    Every build, committed or not, names a cell by the hash of its text. So a cell that someone has added or
+    typed into does not have the name of its text, whichever build the copy came from.
+    """
     if not path.exists():
         return False
-    cells = nbformat.read(path, 4).cells
-    return any(cell.cell_type == "code" and (cell.outputs or cell.execution_count) for cell in cells)
+    found = _read(path)
+    return found is None or any(map(_holds_work, found.cells[1:]))
+
+
+def _holds_work(cell: Any) -> bool:
+    if cell.get("outputs") or cell.get("execution_count"):
+        return True
+    generated = "bootstrap" in _tags(cell) or cell.id.split("-")[0] == _digest(cell.cell_type, cell.source)
+    return bool(cell.source.strip()) and not generated
 
 
 def _write(path: Path, text: str) -> bool:
@@ -298,13 +321,13 @@ def _write(path: Path, text: str) -> bool:
 
 
 def _keep_aside(path: Path, root: Path) -> None:
-    aside = root / "build" / "kept"
+    aside = root / _KEPT
     aside.mkdir(parents=True, exist_ok=True)
     number = 1
     while (target := aside / f"{path.stem}-{number}.ipynb").exists():
         number += 1
     shutil.copy2(path, target)
-    print(f"{path.name} held work of yours; it was copied to {target.relative_to(root)} first.")
+    print(f"{path.name} may hold work of yours; it was copied to {target.relative_to(root)} first.")
 
 
 def build(root: Path = settings.ROOT, lessons: Iterable[str] = (), execute: bool = False) -> int:
@@ -363,7 +386,9 @@ def stale(root: Path = settings.ROOT) -> list[str]:
         }
         for path, text in expected.items():
             if not path.exists() or path.read_bytes() != text.encode():
-                problems.append(f"{path.relative_to(root)} is stale; run: {REBUILD}")
+                worked_in = path == learner and _worked_in(path)
+                what = f"may hold work of yours, which is kept in {_KEPT}/" if worked_in else "is stale"
+                problems.append(f"{path.relative_to(root)} {what}; run: {REBUILD}")
         if _committed(solution)[1] != code_hash(plain):
             problems.append(
                 f"The outputs in {solution.relative_to(root)} are stale; run: {EXECUTE} LESSONS={entry.id}"

@@ -19,9 +19,8 @@ from helpers import __version__, settings
 from helpers.course import setup
 
 OK, NOTE, BROKEN = "✔", "·", "✘"
-#: What the lessons need at their peak, and what set-up puts on the disk.
+#: What the lessons need at their peak, and on the disk once the course is set up.
 _MEMORY_GB = 1.5
-_DISK_GB_BEFORE = 4.0
 _DISK_GB_AFTER = 1.0
 
 
@@ -107,7 +106,7 @@ def _machine(root: Path) -> list[Finding]:
     else:
         about_memory = Finding(OK, "memory", f"{memory:.1f} GB")
     free = shutil.disk_usage(str(root)).free / 2**30
-    needed = _DISK_GB_AFTER if setup.is_set_up(root) else _DISK_GB_BEFORE
+    needed = _DISK_GB_AFTER if setup.is_set_up(root) else setup.FREE_GB[setup.torch_build()]
     state = OK if free >= needed else BROKEN
     text = f"{free:.0f} GB free" + ("" if state == OK else f"; {needed:.0f} GB are needed")
     card = gpu()
@@ -171,10 +170,12 @@ def _tier() -> Finding:
 
 def _cache() -> Finding:
     folder = settings.cache_dir()
-    if not os.access(str(_nearest(folder)), os.W_OK):
-        return Finding(
-            BROKEN, "cache", f"{_tidy(folder)} cannot be written to; set COURSE_HOME to a folder that can"
-        )
+    nearest = _nearest(folder)
+    why = "" if os.access(str(nearest), os.W_OK) else f"{_tidy(folder)} cannot be written to"
+    if not nearest.is_dir():
+        why = f"{_tidy(nearest)} is a file"
+    if why:
+        return Finding(BROKEN, "cache", f"{why}; set COURSE_HOME to a folder that can be written to")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
     return Finding(OK, "cache", f"{_tidy(folder)}, {size / 2**20:.0f} MB")
 
@@ -194,12 +195,21 @@ def _variables() -> list[Finding]:
     return [Finding(NOTE, "environment", text)] if names else []
 
 
+def _seed() -> list[Finding]:
+    try:
+        settings.course_seed()
+    except settings.CourseError as error:
+        return [Finding(BROKEN, "seed", str(error))]
+    return []
+
+
 def _course(root: Path) -> list[Finding]:
     if sys.version_info < setup.MINIMUM:
         return []
     in_venv = Path(sys.prefix).resolve() == setup.venv_folder(root).resolve()
     if not in_venv and not setup.is_set_up(root):
-        return [Finding(NOTE, "set-up", "not done yet")]
+        not_yet = Finding(NOTE, "set-up", "not done yet")
+        return [not_yet, _cache()] if "COURSE_HOME" in os.environ else [not_yet]
     packages = _packages(root)
     findings = [packages]
     if packages.state == OK:
@@ -218,7 +228,7 @@ def _course(root: Path) -> list[Finding]:
 
 def examine(root: Path = settings.ROOT) -> list[Finding]:
     """All findings, the machine's first."""
-    return _machine(root) + _course(root) + _variables()
+    return _machine(root) + _course(root) + _seed() + _variables()
 
 
 def next_command(findings: list[Finding], root: Path = settings.ROOT) -> str:

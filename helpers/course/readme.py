@@ -100,7 +100,7 @@ def launch(manifest: Manifest, root: Path) -> str:
         return (
             "This copy does not know its own address yet, so it has no links to Colab. One command sets it, "
             "for a fork too, and rebuilds the links here and in the notebooks:\n\n"
-            "```\n.venv/bin/python -m helpers address https://github.com/OWNER/NAME\n```"
+            "```\npython3 -m helpers address https://github.com/OWNER/NAME\n```"
         )
     path = f"notebooks/{manifest.lessons[0].name}.ipynb"
     badge = "https://colab.research.google.com/assets/colab-badge.svg"
@@ -110,13 +110,37 @@ def launch(manifest: Manifest, root: Path) -> str:
         badges.append(f"[![Open on Binder]({logo})]({binder_url(manifest, path)})")
     return (
         f"{' '.join(badges)}\n\nEach notebook has its own links below its title. "
-        "A fork sets its address with `.venv/bin/python -m helpers address https://github.com/OWNER/NAME`."
+        "A fork sets its address with `python3 -m helpers address https://github.com/OWNER/NAME`."
     )
+
+
+def models() -> str:
+    """Every pretrained model that the course can use, with its license: the packaged ones, then the hub's."""
+    from helpers.models.hub import HUB
+    from helpers.models.real import PACKAGED
+
+    rows = [
+        [_cell(model.name), ", ".join(f"`{package}`" for package in model.packages), model]
+        for model in PACKAGED
+    ]
+    rows += [[f"`{model.id}`", "hub", model] for model in HUB.values()]
+    cells = [
+        [name, source, f"{model.size_mb} MB", _cell(model.license), _cell(model.used_for)]
+        for name, source, model in rows
+    ]
+    labels = "the names of ImageNet's 1000 classes, `helpers/models/imagenet_labels.txt`"
+    cells.append([labels, "torchvision", "–", "BSD-3-Clause", "naming what the image encoder sees"])
+    return _rows(["model", "from", "size", "license", "used for"], cells)
 
 
 def blocks(manifest: Manifest, root: Path) -> dict[str, str]:
     """Every generated block by the name that its marks have."""
-    return {"syllabus": syllabus(manifest), "found": found(manifest, root), "launch": launch(manifest, root)}
+    return {
+        "syllabus": syllabus(manifest),
+        "found": found(manifest, root),
+        "launch": launch(manifest, root),
+        "models": models(),
+    }
 
 
 def with_blocks(text: str, generated: dict[str, str]) -> str:

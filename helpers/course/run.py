@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -23,6 +24,7 @@ from typing import Any, Literal
 from helpers import settings
 from helpers.course import page, report
 from helpers.manifest import LessonEntry, Manifest, load
+from helpers.models.tiers import current_tier
 
 Status = Literal["passed", "failed", "interrupted", "not run"]
 
@@ -230,10 +232,20 @@ def execute(
 
 
 def read_ledger(path: Path) -> list[dict[str, Any]]:
-    """The claims that a lesson appended to its ledger; the last row counts where a name stands twice."""
+    """The claims that a lesson appended to its ledger; the last row counts where a name stands twice.
+
+    A kernel that is killed may leave half a last line, which is left out.
+    """
     if not path.exists():
         return []
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
+    rows = []
+    for position, line in enumerate(lines):
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            if position < len(lines) - 1:
+                raise
     return list({row["name"]: row for row in rows}.values())
 
 
@@ -300,10 +312,30 @@ def run_lessons(
                 result = run_lesson(entry, manifest, root, build_dir, extra or {}, show)
             except settings.CourseError as error:
                 result = LessonResult(entry.id, entry.title, "failed", problem=str(error))
+            except Exception as error:  # whatever it is, the other lessons run and the report is written
+                problem = f"It could not be run ({type(error).__name__}: {error})."
+                result = LessonResult(entry.id, entry.title, "failed", problem=problem)
             results.append(result)
             bar.write(report.status_line(result))
             bar.update()
     return results
+
+
+def _make_writable(folder: Path) -> None:
+    """Create the folder, and try whether it takes a file.
+
+    Raises:
+        CourseError: if it does not.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise settings.CourseError(
+            f"A run writes into {folder}, which is impossible here ({error.strerror}); "
+            "copy the course to a folder that you can write to, and run it there."
+        ) from None
 
 
 def warm_up(build_dir: Path) -> None:
@@ -320,11 +352,17 @@ def run(lessons: Iterable[str] = (), root: Path = settings.ROOT, build_dir: Path
     """Execute the solutions of `lessons` (all, if empty), print the ledger, and write the report.
 
     Returns 0 if every lesson passed and no claim was contradicted, 130 after Ctrl-C, else 1.
+
+    Raises:
+        CourseError: before anything runs, if a lesson, the seed or the tier is unknown, or `build_dir` cannot
+            be written to.
     """
     manifest = load(root)
     entries = manifest.choose(lessons)
     settings.course_seed()  # a wrong one is one sentence here, instead of one failure per lesson
+    current_tier()
     build_dir = build_dir or root / "build"
+    _make_writable(build_dir)
     started = time.perf_counter()
     warm_up(build_dir)
     results = run_lessons(entries, manifest, root, build_dir)

@@ -22,6 +22,10 @@ from pathlib import Path
 from helpers.settings import ROOT, CourseError
 
 MINIMUM = (3, 11)
+#: Gigabytes that `.venv` takes (measured), and those that must be free to make it: pip unpacks downloads
+#: beside it. On Linux pip brings the build of torch that carries CUDA, unless it is told of the CPU builds.
+DISK_GB = {"cuda": 5.5, "cpu": 2.0}
+FREE_GB = {"cuda": 8, "cpu": 4}
 _STAMP = "course-setup.json"
 _TICK = 0.5
 
@@ -90,6 +94,12 @@ def is_set_up(root: Path = ROOT) -> bool:
     )
 
 
+def torch_build() -> str:
+    """The build of torch that pip would bring here: a key of DISK_GB and FREE_GB."""
+    indexes = os.environ.get("PIP_INDEX_URL", "") + os.environ.get("PIP_EXTRA_INDEX_URL", "")
+    return "cuda" if sys.platform.startswith("linux") and "/whl/cpu" not in indexes else "cpu"
+
+
 # --- installing ---------------------------------------------------------------------------------------------
 
 
@@ -97,7 +107,8 @@ def explain(output: str) -> str:
     """One sentence on why pip failed, from what it printed."""
     if "No space left on device" in output:
         return (
-            "The disk is full: the course needs about 3 GB. Free some space and run the same command again."
+            f"The disk is full: setting the course up needs about {FREE_GB[torch_build()]} GB. "
+            "Free some space and run the same command again."
         )
     unreachable = (
         "Failed to establish a new connection",
@@ -321,7 +332,8 @@ def set_up(root: Path = ROOT, test: bool = False) -> None:
         stamp = {}
         if not _works(venv_python(root)):
             _make_venv(root)
-    _install(root, "requirements.txt", stamp, "Installing the course's packages (1 to 2 GB, a few minutes) …")
+    label = f"Installing the course's packages ({DISK_GB[torch_build()]:g} GB, a few minutes) …"
+    _install(root, "requirements.txt", stamp, label)
     _install_real(root, stamp)
     if test:
         _install(root, "requirements-test.txt", stamp, "Installing what the tests need …")

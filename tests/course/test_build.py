@@ -220,6 +220,10 @@ def test_an_output_that_names_this_machines_folders_is_refused(course):
 # --- staleness --------------------------------------------------------------------------------------------
 
 
+#: What a learner's copy may hold after an accident.
+BROKEN = [b"<<<<<<< HEAD", b"", b"{}", b"[1]", b'{"nbformat": 4, "nbformat_minor": 5}', b"\xff\xfe"]
+
+
 @pytest.mark.usefixtures("fresh_evidence")
 class TestStale:
     def make_fresh(self, course):
@@ -288,18 +292,76 @@ class TestStale:
         (course.root / "notebooks" / "solutions" / "00_first.ipynb").write_text("<<<<<<< HEAD")
         assert any("EXECUTE=1" in problem for problem in build.stale(course.root))
 
+    def test_work_in_a_learners_copy_is_named(self, course, capsys):
+        self.make_fresh(course)
+        work_in(course, lambda cells: cells[2].update(source="my own work"))
+        assert build.stale(course.root) == [
+            "notebooks/00_first.ipynb may hold work of yours, which is kept in build/kept/; run: make lessons"
+        ]
 
-def test_a_rebuild_keeps_work_in_a_learners_copy_aside(course, capsys):
-    build.build(course.root)
+    @pytest.mark.parametrize("text", BROKEN)
+    def test_a_broken_learners_copy_is_named_and_rebuilt(self, course, capsys, text):
+        self.make_fresh(course)
+        path = course.root / "notebooks" / "00_first.ipynb"
+        sound = path.read_bytes()
+        path.write_bytes(text)
+        assert build.check(course.root) == 1
+        assert "00_first.ipynb may hold work of yours" in capsys.readouterr().out
+        assert path.read_bytes() == text
+        build.build(course.root)
+        assert path.read_bytes() == sound
+        assert (course.root / "build" / "kept" / "00_first-1.ipynb").read_bytes() == text
+        assert build.check(course.root) == 0
+
+
+def work_in(course, change):
+    """Open the first learner's copy, change its cells, and save it; returns its path."""
     path = course.root / "notebooks" / "00_first.ipynb"
     mine = nbformat.read(path, 4)
-    mine.cells[2].execution_count = 1
-    mine.cells[2].source = "my own work"
+    change(mine.cells)
     nbformat.write(mine, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "mark"),
+    [
+        (lambda cells: cells[4].update(source="def double(x):\n    return x + x"), "x + x"),
+        (lambda cells: cells[3].update(source="## My notes"), "My notes"),
+        (lambda cells: cells.append(v4.new_code_cell("my own cell")), "my own cell"),
+        (lambda cells: cells[2].update(execution_count=1), '"execution_count": 1'),
+        (lambda cells: cells[2].update(outputs=[v4.new_output("stream", text="seen")]), "seen"),
+    ],
+    ids=["typed", "notes", "added", "run", "output"],
+)
+def test_a_rebuild_keeps_work_in_a_learners_copy_aside(course, capsys, change, mark):
     build.build(course.root)
-    assert "my own work" not in path.read_text()
-    assert "my own work" in (course.root / "build" / "kept" / "00_first-1.ipynb").read_text()
-    assert "00_first-1.ipynb" in capsys.readouterr().out
+    path = work_in(course, change)
+    build.build(course.root)
+    assert mark not in path.read_text()
+    assert mark in (course.root / "build" / "kept" / "00_first-1.ipynb").read_text()
+    assert "build/kept/00_first-1.ipynb" in capsys.readouterr().out
+
+
+def test_what_nobody_worked_in_is_not_kept(course, capsys):
+    """Neither an older build, nor one that another program saved, with an empty cell at its end."""
+    build.build(course.root)
+    course.change("notebooks/source/00_first.py", "import base64", "import  base64")
+    course.change("course.toml", "core = 10", "core = 11")
+    build.build(course.root)
+    path = work_in(course, lambda cells: cells.append(v4.new_code_cell("\n")))
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=4))
+    build.build(course.root)
+    assert not (course.root / "build" / "kept").exists()
+
+
+def test_copies_kept_aside_are_never_overwritten(course, capsys):
+    for text in ("one", "two"):
+        build.build(course.root)
+        work_in(course, lambda cells, text=text: cells[2].update(source=text))
+    build.build(course.root)
+    kept = sorted((course.root / "build" / "kept").iterdir())
+    assert ["one" in kept[0].read_text(), "two" in kept[1].read_text()] == [True, True]
 
 
 def test_launch_links_open_the_learners_copy(course):

@@ -119,9 +119,31 @@ def test_a_wrong_seed_is_one_sentence(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("COURSE_SEED must be a whole number")
 
 
+def test_a_wrong_tier_is_one_sentence_before_anything_runs(monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_TIER", "foo")
+    monkeypatch.setattr(run, "warm_up", lambda build_dir: pytest.fail("it went on"))
+    assert commands.main(["run"]) == 1
+    assert capsys.readouterr().err == "COURSE_TIER must be one of cpu, gpu, gpu24, not 'foo'.\n"
+
+
 def test_an_unknown_lesson_is_one_sentence(capsys):
     assert commands.main(["run", "99"]) == 1
     assert capsys.readouterr().err.startswith("There is no lesson '99'; choose among 00")
+
+
+@pytest.mark.parametrize("arguments", [["lessons", "77"], ["lessons", "--check", "77"]])
+def test_lessons_refuses_an_unknown_lesson_too(monkeypatch, capsys, arguments):
+    calls = [record(monkeypatch, build, "build"), record(monkeypatch, build, "check")]
+    assert commands.main(arguments) == 1
+    assert capsys.readouterr().err.startswith("There is no lesson '77'; choose among 00")
+    assert calls == [[], []]
+
+
+def test_checking_and_executing_exclude_each_other(capsys):
+    with pytest.raises(SystemExit) as stop:
+        commands.main(["lessons", "--check", "--execute"])
+    assert stop.value.code == 2
+    assert "not allowed with argument" in capsys.readouterr().err
 
 
 def test_address_sets_it_and_rebuilds(monkeypatch, course, capsys):

@@ -86,6 +86,35 @@ def test_a_wrong_tier_is_named(monkeypatch):
     assert "gpu24" in doctor._tier().text
 
 
+def test_a_wrong_seed_is_named(monkeypatch):
+    monkeypatch.setenv("COURSE_SEED", "x")
+    findings = doctor.examine()
+    assert by_name(findings)["seed"].state == BROKEN
+    assert "COURSE_SEED must be a whole number" in by_name(findings)["seed"].text
+    monkeypatch.setenv("COURSE_SEED", "3")
+    assert "seed" not in by_name(doctor.examine())
+
+
+@pytest.mark.parametrize("set_up", [True, False])
+def test_a_file_in_place_of_the_learners_folder_is_named(monkeypatch, tmp_path, set_up):
+    (tmp_path / "requirements.txt").write_text("one==1\n")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "file"))
+    finding = by_name(doctor.examine(settings.ROOT if set_up else tmp_path))["cache"]
+    assert finding.state == BROKEN
+    assert "file is a file; set COURSE_HOME to a folder" in finding.text
+
+
+def test_the_disk_must_hold_what_set_up_brings(monkeypatch, tmp_path):
+    (tmp_path / "requirements.txt").write_text("one==1\n")
+    usage = shutil.disk_usage(tmp_path)
+    for gigabytes, state in ((5, BROKEN), (9, OK)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, n=gigabytes: usage._replace(free=n * 2**30))
+        monkeypatch.setattr(setup, "torch_build", lambda: "cuda")
+        assert by_name(doctor._machine(tmp_path))["disk"].state == state
+    assert by_name(doctor._machine(settings.ROOT))["disk"].state == OK
+
+
 def test_the_page_names_no_user(monkeypatch):
     monkeypatch.setenv("COURSE_HOME", str(Path.home() / "somewhere"))
     assert "COURSE_HOME=~" in doctor._variables()[0].text

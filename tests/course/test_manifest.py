@@ -46,6 +46,11 @@ def test_choosing_an_unknown_lesson_names_the_known_ones(course):
         load(course.root).choose(["7"])
 
 
+def test_a_planned_lesson_is_said_to_be_planned(course):
+    with pytest.raises(CourseError, match="Lesson 02 is planned and does not exist yet; choose among 00 01"):
+        load(course.root).choose(["2"])
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
@@ -56,6 +61,16 @@ def test_choosing_an_unknown_lesson_names_the_known_ones(course):
         ("peak_mb = 600", "", "lacks the field 'peak_mb'"),
         ("[course]", "[course", "cannot be read"),
         ('repository = ""', 'repository = "ftp://x/y"', "is not an address"),
+        ('repository = ""', "repository = 3", "repository must be a text in quotes, not 3"),
+        ('title = "First"', "title = ['a']", "title must be a text"),
+        ("core = 10", "core = 2.5", "core must be a whole number, not 2.5"),
+        ("core = 10", "core = true", "core must be a whole number, not True"),
+        ("seconds = 30", 'seconds = "x"', "seconds must be a number, not 'x'"),
+        ("seconds = 30", "seconds = -1", "needs 0 < core <= full, seconds"),
+        ("peak_mb = 600", "peak_mb = nan", "needs 0 < core <= full, seconds"),
+        ('requires = ["00"]', 'requires = "00"', "requires must be a list of texts"),
+        ('requires = ["00"]', "requires = [0]", "requires must be a list of texts"),
+        ("[[planned]]", "[planned]", r"stand below \[\[planned\]\]"),
     ],
 )
 def test_contradictions_are_refused(course, old, new, complaint):

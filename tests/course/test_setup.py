@@ -160,6 +160,30 @@ def test_why_pip_failed(output, sentence):
     assert sentence in setup.explain(output)
 
 
+@pytest.mark.parametrize(
+    ("platform", "index", "gigabytes"),
+    [
+        ("linux", "", 8),
+        ("linux", "https://download.pytorch.org/whl/cpu", 4),
+        ("darwin", "", 4),
+        ("win32", "", 4),
+    ],
+)
+def test_what_must_be_free_depends_on_the_build_of_torch(monkeypatch, platform, index, gigabytes):
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index)
+    monkeypatch.setattr(sys, "platform", platform)
+    assert setup.FREE_GB[setup.torch_build()] == gigabytes > setup.DISK_GB[setup.torch_build()]
+    assert f"about {gigabytes} GB" in setup.explain("No space left on device")
+
+
+def test_readme_says_what_set_up_takes():
+    text = (settings.ROOT / "README.md").read_text(encoding="utf-8")
+    cuda, cpu = setup.DISK_GB["cuda"], setup.DISK_GB["cpu"]
+    assert f"{cpu:g} GB on disk, {cuda:g} GB on Linux" in text
+    assert f"Linux without a GPU: save {cuda - cpu:g} GB" in text
+
+
 def test_the_hash_counts_included_files(place):
     before = setup.hash_of(place / "requirements-test.txt")
     (place / "requirements.txt").write_text("one==9\n")

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 
-import helpers.models
 from helpers.course import bench, warm
+from helpers.models import real
 from helpers.settings import CourseError
 
 
-class Model:
-    source = "From a package."
+def found():
+    return real.Weights(Path("x"), "A model", "From a package.", original=False)
+
+
+def full():
+    raise CourseError("The disk is full.")
 
 
 @pytest.mark.parametrize(
-    ("load", "status", "told"),
+    ("prepare", "status", "printed"),
     [
-        (lambda: Model(), 0, "The real language model is ready"),
-        (lambda: None, 0, ""),
-        (lambda: (_ for _ in ()).throw(CourseError("The disk is full.")), 1, "The disk is full."),
+        (found, 0, r"The real language model is ready \(\d+\.\d s\)\. From a package\.\n"),
+        (lambda: None, 0, ""),  # the model itself says so
+        (full, 1, r"No real language model: The disk is full\.\n"),
     ],
 )
-def test_warming_says_what_it_did(monkeypatch, capsys, load, status, told):
-    monkeypatch.setattr(helpers.models, "language_model", load, raising=False)
-    monkeypatch.setattr(helpers.models, "image_encoder", lambda: None, raising=False)
+def test_warming_says_what_it_did(monkeypatch, capsys, prepare, status, printed):
+    monkeypatch.setattr(real, "language_weights", prepare)
+    monkeypatch.setattr(real, "image_weights", lambda: None)
     assert warm.run() == status
-    assert told in capsys.readouterr().out
+    assert re.fullmatch(printed, capsys.readouterr().out)
 
 
 def test_a_rate_is_scenes_a_second():
@@ -38,9 +44,20 @@ def test_a_rate_is_scenes_a_second():
 
 def test_the_benchmark_measures_the_world_and_prints_ratios(monkeypatch, capsys):
     rates = bench.world_rates(pictures=200, films=30, naive=5)
-    assert all(entry.per_second > 0 for entry in rates)
+    by_name = {entry.name: entry.per_second for entry in rates}
+    assert min(by_name.values()) > 0
+    assert by_name["pictures, 32 px"] > 3 * by_name["naive: every sprite anew"]
     monkeypatch.setattr(bench, "world_rates", lambda: rates)
-    assert bench.run() == 0
+    bench.run()
     printed = capsys.readouterr().out
     assert "times as fast" in printed
-    assert "(wanted: 5,000)" in printed
+    assert "(wanted: 5,000" in printed
+
+
+@pytest.mark.parametrize(("per_second", "status"), [(4999.0, 1), (5000.0, 0)])
+def test_a_rate_below_what_the_course_wants_fails_the_benchmark(monkeypatch, capsys, per_second, status):
+    pictures = bench.Rate("pictures, 32 px", per_second, "pictures/s", 5000)
+    naive = bench.Rate("naive: every sprite anew", 100.0, "pictures/s")
+    monkeypatch.setattr(bench, "world_rates", lambda: [pictures, naive])
+    assert bench.run() == status
+    assert ("✘ too slow" in capsys.readouterr().out) == bool(status)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from helpers.models import real
-from helpers.models.real import image_encoder, imagenet_labels, installed, language_model
-from helpers.settings import CourseError
+from helpers.models.real import PACKAGED, image_encoder, imagenet_labels, installed, language_model
+from helpers.settings import ROOT, CourseError
 from tests.models.standin_hub import build_standin_hub
 
 
@@ -69,7 +69,9 @@ def test_hub_originals_come_first(
     assert math.isfinite(log_probability(loaded.model, tokenizer, text))
 
 
-def test_missing_weights_are_not_left_random(standin_hub: Path, tmp_path: Path, hub_at) -> None:
+def test_missing_weights_are_not_left_random(
+    standin_hub: Path, tmp_path: Path, hub_at, capsys: pytest.CaptureFixture[str]
+) -> None:
     from safetensors.torch import load_file, save_file
 
     name = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -79,8 +81,10 @@ def test_missing_weights_are_not_left_random(standin_hub: Path, tmp_path: Path, 
     state = load_file(weights)
     del state["model.layers.1.mlp.up_proj.weight"]
     save_file(state, weights.resolve(), metadata={"format": "pt"})
-    with pytest.raises(CourseError, match=r"incomplete \(no model\.layers\.1\.mlp\.up_proj\.weight\)"):
-        language_model()
+    assert language_model() is None
+    line = capsys.readouterr().err.splitlines()[-1]  # below transformers' own report
+    assert line.startswith("No real language model: The weights in ")
+    assert "incomplete (no model.layers.1.mlp.up_proj.weight)" in line
 
 
 def test_loading_shows_no_progress_bar_and_leaves_the_switch(
@@ -156,6 +160,46 @@ def test_without_weights_a_lesson_goes_on(
     # A GPU tier also says why the hub's model was not used.
     assert len(lines) == (2 if tier == "cpu" else 4)
     assert not any(installed().values())
+
+
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a folder that nobody may write to")
+@pytest.mark.parametrize("home", ["/sys/course", "file"])
+def test_where_nothing_can_be_stored_a_lesson_goes_on(
+    nothing_downloaded: None,
+    no_network: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    home: str,
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / home))
+    monkeypatch.delenv("COURSE_CACHE", raising=False)
+    monkeypatch.setenv("COURSE_TIER", "cpu")
+    # Weights that are never read: they would first have to be stored.
+    monkeypatch.setattr(real, "_packaged", lambda package, file: tmp_path / "file")
+    monkeypatch.setattr(real, "version", lambda package: "1")
+    assert language_model() is None
+    assert image_encoder() is None
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("No real language model: smollm2-135m-")
+    assert second.startswith("No real image encoder: efficientnet-lite0-")
+    assert "Set COURSE_HOME to a folder that you can write to" in first
+    with pytest.raises(CourseError, match="could not be stored"):
+        real.language_weights()
+
+
+def test_a_wrong_tier_is_still_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_TIER", "foo")
+    for load in (language_model, image_encoder):
+        with pytest.raises(CourseError, match="COURSE_TIER"):
+            load()
+
+
+def test_the_packaged_models_are_the_required_ones() -> None:
+    lines = (ROOT / "requirements-real.txt").read_text(encoding="utf-8").splitlines()
+    required = {line.partition("==")[0] for line in lines if "==" in line}
+    assert {package for model in PACKAGED for package in model.packages} == required
 
 
 def test_the_labels() -> None:
