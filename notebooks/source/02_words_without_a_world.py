@@ -68,7 +68,7 @@ USUAL_VERB = {kind: VERBS[(i // 2) % len(VERBS)] for i, kind in enumerate(KINDS)
 
 # %% tags=["evidence"]
 def biased_scenes(count: int, seed: int, shift: tuple[int, int, int] = (0, 0, 0)) -> list[Scene]:
-    """Scenes in which each kind has the usual color, place and verb of the kinds that stand `shift` further on."""
+    """Scenes; each kind has the usual color, place and verb of the kinds `shift` further on."""
     rng = np.random.default_rng([seed, 1])
     scenes = []
     for number in rng.integers(len(KINDS), size=count).tolist():
@@ -85,7 +85,7 @@ def biased_scenes(count: int, seed: int, shift: tuple[int, int, int] = (0, 0, 0)
 
 
 def captions(scenes: list[Scene], seed: int, say_usual: float, say_other: float = SAY_OTHER) -> list[str]:
-    """What speakers say: always kind, place and verb; the color with a chance that depends on how usual it is."""
+    """True captions with kind, place and verb; the color with a chance that depends on it."""
     luck = np.random.default_rng([seed, 2]).random(len(scenes))
     sentences = []
     for i, (scene, u) in enumerate(zip(scenes, luck, strict=True)):
@@ -294,12 +294,13 @@ def seen_world(count: int, seed: int) -> tuple[list[Scene], np.ndarray]:
     return scenes, look(scenes)
 
 
+# %% tags=["evidence"]
 def with_one(seen: np.ndarray) -> np.ndarray:
     return np.column_stack([seen, np.ones(len(seen))])
 
 
 def learn_words(seen: np.ndarray, named: np.ndarray, options: int) -> np.ndarray:
-    """Step 1: a linear fit from what is seen to the word that is `named` (-1: none): weights (65, options)."""
+    """Step 1: a linear fit from what is seen to the word `named` (-1: none): (65, options)."""
     x, y = with_one(seen[named >= 0]), np.eye(options)[named[named >= 0]]
     return np.linalg.solve(x.T @ x + 0.01 * np.eye(x.shape[1]), x.T @ y)
 
@@ -311,8 +312,9 @@ def count_seen(weights: np.ndarray, seen: np.ndarray, kinds: np.ndarray) -> np.n
     return table
 
 
+# %% tags=["evidence"]
 def looked_at(seen: np.ndarray, heard: list[str]) -> np.ndarray:
-    """How often each color was seen on each kind: (12, 10). Both words come from the captions alone."""
+    """How often each color was seen on each kind: (12, 10). Its words are those of the captions."""
     kinds = np.array([said(caption, KINDS) for caption in heard])
     named = np.array([said(caption, COLORS) for caption in heard])
     return count_seen(learn_words(seen, named, len(COLORS)), seen, kinds)
@@ -335,7 +337,7 @@ def share_right(scores: np.ndarray, right: np.ndarray = USUAL) -> float:
 
 
 def crossing(x: list[float], y: list[float], level: float = 0.5) -> float:
-    """The first x at which y, a line between its points, rises above `level`; the last x if it never does."""
+    """The first x at which the line through the points rises to `level`; else the last x."""
     for i in range(1, len(x)):
         if y[i - 1] < level <= y[i]:
             return x[i - 1] + (level - y[i - 1]) / (y[i] - y[i - 1]) * (x[i] - x[i - 1])
@@ -576,7 +578,6 @@ def controls(seed: int) -> dict[str, float]:
         "counts, inverted habit": share_right(count_words(inverted)[:, COLOR_COLUMNS]),
         "looks, shuffled pictures": share_right(looked_at(seen[rng.permutation(COUNT)], heard)),
         "looks, recolored animals": share_right(looked_at(look(recolored), heard)),
-        "looks": share_right(looked_at(seen, heard)),
     }
 
 
@@ -825,7 +826,7 @@ lesson.claim(
 # %% [markdown]
 # ## 7 · In the field: a model that has read the internet
 #
-# SmolLM2 has read about two trillion tokens and seen nothing. We ask it for the usual colors, with eight prompts that were written down before the first was tried. For each animal it gives the ten color words a log-probability; each happens to be a single one of its tokens.
+# SmolLM2 has read about two trillion tokens and seen nothing. We ask it for the usual colors, with eight prompts that were written down before the first was tried. For each animal it gives the ten color words a log-probability; each happens to be a single one of its tokens (of a longer word we would take the first).
 #
 # The weights are fixed, so there are no training seeds to repeat over. Here **the unit of repetition is the prompt**: the interval says how much the result depends on how one asks. It says nothing about other models, and eight prompts by one author are no random sample of all the ways to ask.
 
@@ -965,7 +966,7 @@ lesson.claim(
 
 
 def log_likelihoods(counts: np.ndarray, say_usual: float) -> np.ndarray:
-    """How well "this color is usual", with the best other color, explains what was said: (12, 10) -> (12, 10)."""
+    """How well "this color is usual" explains what was said, with the best other color: (12, 10)."""
     rare = (1 - P_USUAL - P_OTHER) / 8 * SAY_OTHER
     if_usual = counts * np.log(P_USUAL * say_usual / rare)  # (12, 10): relative to "it is a rare color"
     if_other = counts * np.log(P_OTHER * SAY_OTHER / rare)
