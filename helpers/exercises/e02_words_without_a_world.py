@@ -16,7 +16,7 @@ from helpers.lesson import plots
 from helpers.lesson.checks import Check, Property, call
 from helpers.lesson.quiz import QuizQuestion
 from helpers.lesson.widgets import WhatIf
-from helpers.world import COLORS, KINDS, TYPICAL_COLOR
+from helpers.world import COLORS, KINDS, TYPICAL_COLOR, Scene, draw
 
 Function = Callable[..., object]
 
@@ -165,7 +165,7 @@ def mention_html(
     share_right: Callable[[np.ndarray], float],
     say_usual: float,
 ) -> str:
-    """A table of what both learners answer per kind when speakers mention the usual with that chance."""
+    """The animals as the counter believes them to be, and a table of what both learners answer for each kind."""
     counted, seen = answers(say_usual)
     rows = []
     for kind, heard, looked in zip(KINDS, counted, seen, strict=True):
@@ -175,8 +175,29 @@ def mention_html(
         f"Speakers mention the usual color {say_usual:.0%} of the time. Named right: "
         f"{share_right(counted):.0%} by counting words, {share_right(seen):.0%} by looking."
     )
-    return plots.table_html(
+    table = plots.table_html(
         rows, ["animal", "usual color", "the counter says", "one who looks says"], verdict
+    )
+    return believed_html(counted) + table
+
+
+def believed_html(scores: np.ndarray) -> str:
+    """A picture of each kind in the color with the highest score; a gray square where two share it.
+
+    Below it, the answer, and how often the usual color was heard.
+    """
+    answers = [_answer(row, TYPICAL_COLOR[kind]) for kind, row in zip(KINDS, scores, strict=True)]
+    drawn = [
+        draw(Scene(kind, answer[2:], "big", "meadow", "sits"), 48)
+        if answer[2:] in COLORS
+        else np.full((48, 48, 3), 215, dtype=np.uint8)
+        for kind, answer in zip(KINDS, answers, strict=True)
+    ]
+    usual = [(TYPICAL_COLOR[kind], row) for kind, row in zip(KINDS, scores, strict=True)]
+    heard = [f"{color} {int(row[COLORS.index(color)])}×" for color, row in usual]
+    said = [f"{a} {kind} ({h})" for a, kind, h in zip(answers, KINDS, heard, strict=True)]
+    return plots.picture_strip_html(
+        drawn, said, f"The animals as the counter believes them: {', '.join(said)}."
     )
 
 

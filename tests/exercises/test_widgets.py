@@ -105,7 +105,10 @@ def _mention_share(scores: np.ndarray) -> float:
 def test_the_slider_of_what_speakers_mention_turns_the_counter_right() -> None:
     widget = e02.mention_widget(_mention_answers, _mention_share)
     assert widget.html.count("✘ black (heard 10 times") == 11  # a black cow is usual
+    before = widget.html.split("<table")[0]
+    assert "✘ black sheep" in before
     widget.controls["say_usual"].value = 0.4
+    assert widget.html.split("<table")[0] != before
     assert widget.error is None
     assert "✘" not in widget.html
     assert "100% by counting words, 100% by looking" in widget.html
@@ -114,4 +117,5 @@ def test_the_slider_of_what_speakers_mention_turns_the_counter_right() -> None:
 def test_a_tie_is_undecided() -> None:
     widget = e02.mention_widget(_mention_answers, _mention_share)
     widget.controls["say_usual"].value = 0.1
-    assert widget.html.count("? undecided") == 11
+    assert widget.html.split("<table")[1].count("? undecided") == 11
+    assert "? undecided sheep" in widget.html.split("<table")[0]
