@@ -19,6 +19,7 @@ from helpers.lesson.widgets import WhatIf
 from helpers.world import COLORS, KINDS, TYPICAL_COLOR, Scene, draw
 
 Function = Callable[..., object]
+BAR = (0, 114, 178)  # blue, as in the figures
 
 
 # --- exercise 1: predicted_crossover ------------------------------------------------------------------------
@@ -184,21 +185,20 @@ def mention_html(
 def believed_html(scores: np.ndarray) -> str:
     """A picture of each kind in the color with the highest score; a gray square where two share it.
 
-    Below it, the answer, and how often the usual color was heard.
+    The bar below a picture is the usual color's share of all color words heard with that kind.
     """
-    answers = [_answer(row, TYPICAL_COLOR[kind]) for kind, row in zip(KINDS, scores, strict=True)]
-    drawn = [
-        draw(Scene(kind, answer[2:], "big", "meadow", "sits"), 48)
-        if answer[2:] in COLORS
-        else np.full((48, 48, 3), 215, dtype=np.uint8)
-        for kind, answer in zip(KINDS, answers, strict=True)
-    ]
-    usual = [(TYPICAL_COLOR[kind], row) for kind, row in zip(KINDS, scores, strict=True)]
-    heard = [f"{color} {int(row[COLORS.index(color)])}×" for color, row in usual]
-    said = [f"{a} {kind} ({h})" for a, kind, h in zip(answers, KINDS, heard, strict=True)]
-    return plots.picture_strip_html(
-        drawn, said, f"The animals as the counter believes them: {', '.join(said)}."
-    )
+    cells = []
+    for kind, row in zip(KINDS, scores, strict=True):
+        usual = TYPICAL_COLOR[kind]
+        answer, share = _answer(row, usual), row[COLORS.index(usual)] / max(row.sum(), 1)
+        picture = np.full((36, 32, 3), 215, dtype=np.uint8)
+        if answer[2:] in COLORS:
+            picture[:32] = draw(Scene(kind, answer[2:], "big", "meadow", "sits"), 32)
+        picture[32:, : round(32 * share)] = BAR
+        said = f"{answer} {kind}"
+        image = plots.picture_html(picture, f"{said}; {usual} is {share:.0%} of its color words", scale=3)
+        cells.append(f'<div style="margin:4px 8px 4px 0;text-align:center">{image}<br>{said}</div>')
+    return f'<div style="display:flex;flex-wrap:wrap">{"".join(cells)}</div>'
 
 
 def _answer(scores: np.ndarray, usual: str) -> str:

@@ -524,7 +524,7 @@ lesson.claim(
 # %% [markdown]
 # ### Move the habit
 #
-# How often must speakers mention the usual before the reader knows your favorite animal? Each position of the slider trains both learners anew, on the pictures and speakers of this run. The drawings show the animals as the counter believes them to be, and how often it heard their usual color.
+# How often must speakers mention the usual before the reader knows your favorite animal? Each position of the slider trains both learners anew, on the pictures and speakers of this run. The drawings show the animals as the counter believes them to be; the blue bar below each is the usual color's share of all color words that it heard.
 
 
 # %%

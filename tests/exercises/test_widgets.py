@@ -118,4 +118,4 @@ def test_a_tie_is_undecided() -> None:
     widget = e02.mention_widget(_mention_answers, _mention_share)
     widget.controls["say_usual"].value = 0.1
     assert widget.html.split("<table")[1].count("? undecided") == 11
-    assert "? undecided sheep" in widget.html.split("<table")[0]
+    assert "? undecided sheep<" in widget.html.split("<table")[0]
