@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from helpers.exercises import e00_start_here as e00
 from helpers.exercises import e01_language_models_in_one_page as e01
+from helpers.exercises import e02_words_without_a_world as e02
+from helpers.world import COLORS, KINDS, TYPICAL_COLOR
 
 
 def test_the_tour_judges_the_sentence_and_changes_its_pictures() -> None:
@@ -80,3 +83,39 @@ def test_hotter_is_flatter() -> None:
 )
 def test_the_diagnostic_advises(score: int, word: str) -> None:
     assert word in e01.ADVICE["diagnostic"](score)
+
+
+def _mention_answers(say_usual: float) -> tuple[np.ndarray, np.ndarray]:
+    """The counter hears black 10 times and the usual color 100 * say_usual times; looking is right."""
+    counted = np.zeros((len(KINDS), len(COLORS)))
+    counted[:, COLORS.index("black")] = 10
+    seen = np.zeros_like(counted)
+    for i, kind in enumerate(KINDS):
+        counted[i, COLORS.index(TYPICAL_COLOR[kind])] = round(100 * say_usual)
+        seen[i, COLORS.index(TYPICAL_COLOR[kind])] = 1
+    return counted, seen
+
+
+def _mention_share(scores: np.ndarray) -> float:
+    return float(
+        np.mean([COLORS[i] == TYPICAL_COLOR[k] for k, i in zip(KINDS, scores.argmax(1), strict=True)])
+    )
+
+
+def test_the_slider_of_what_speakers_mention_turns_the_counter_right() -> None:
+    widget = e02.mention_widget(_mention_answers, _mention_share)
+    assert widget.html.count("✘ black (heard 10 times") == 11  # a black cow is usual
+    before = widget.html.split("<table")[0]
+    assert "✘ black sheep" in before
+    widget.controls["say_usual"].value = 0.4
+    assert widget.html.split("<table")[0] != before
+    assert widget.error is None
+    assert "✘" not in widget.html
+    assert "100% by counting words, 100% by looking" in widget.html
+
+
+def test_a_tie_is_undecided() -> None:
+    widget = e02.mention_widget(_mention_answers, _mention_share)
+    widget.controls["say_usual"].value = 0.1
+    assert widget.html.split("<table")[1].count("? undecided") == 11
+    assert "? undecided sheep<" in widget.html.split("<table")[0]

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 from helpers import world
@@ -123,6 +124,74 @@ def kl_mean(logits: torch.Tensor, ref_logits: torch.Tensor) -> torch.Tensor:
     return (logps.exp() * (logps - ref_logps)).mean(-1)
 
 
+# --- lesson 02 ----------------------------------------------------------------------------------------------
+
+
+def crossover_upside_down(usual: float, other: float, say_other: float) -> float:
+    return usual / (other * say_other) if say_other else 0.0
+
+
+def crossover_without_speech(usual: float, other: float, say_other: float) -> float:
+    return other / usual
+
+
+def crossover_without_usual(usual: float, other: float, say_other: float) -> float:
+    return other * say_other
+
+
+def crossover_of_silence(usual: float, other: float, say_other: float) -> float:
+    return other * (1 - say_other) / usual
+
+
+def ppmi_not_clipped(counts: np.ndarray) -> np.ndarray:
+    expected = counts.sum(1, keepdims=True) * counts.sum(0, keepdims=True) / counts.sum()
+    return np.log(np.divide(counts, expected, out=np.ones(counts.shape), where=counts > 0))
+
+
+def ppmi_in_bits(counts: np.ndarray) -> np.ndarray:
+    return np.maximum(0.0, ppmi_not_clipped(counts)) / np.log(2)
+
+
+def ppmi_not_a_number(counts: np.ndarray) -> np.ndarray:
+    expected = counts.sum(1, keepdims=True) * counts.sum(0, keepdims=True) / counts.sum()
+    with np.errstate(all="ignore"):
+        return np.maximum(0.0, np.log(counts / expected))
+
+
+def ppmi_without_total(counts: np.ndarray) -> np.ndarray:
+    expected = counts.sum(1, keepdims=True) * counts.sum(0, keepdims=True)
+    return np.maximum(0.0, np.log(np.divide(counts, expected, out=np.ones(counts.shape), where=counts > 0)))
+
+
+def ppmi_smoothed(counts: np.ndarray) -> np.ndarray:
+    return np.maximum(0.0, ppmi_not_clipped(counts + 1))
+
+
+def histogram_of_counts(picture: np.ndarray) -> np.ndarray:
+    levels = picture.astype(int) // 64
+    return np.bincount((levels @ [16, 4, 1]).ravel(), minlength=64)
+
+
+def histogram_blue_first(picture: np.ndarray) -> np.ndarray:
+    levels = picture.astype(int) // 64
+    return np.bincount((levels @ [1, 4, 16]).ravel(), minlength=64) / levels[..., 0].size
+
+
+def histogram_too_short(picture: np.ndarray) -> np.ndarray:
+    levels = picture.astype(int) // 64
+    return np.bincount((levels @ [16, 4, 1]).ravel()) / levels[..., 0].size
+
+
+def histogram_of_channels(picture: np.ndarray) -> np.ndarray:
+    return np.bincount((picture // 4).ravel(), minlength=64) / picture.size
+
+
+def histogram_overflows(picture: np.ndarray) -> np.ndarray:
+    # 16 * 255 does not fit into a byte: the product wraps around before it is divided.
+    bins = (picture[..., 0] * np.uint8(16) + picture[..., 1] * np.uint8(4) + picture[..., 2]) // 64
+    return np.bincount(bins.ravel(), minlength=64) / bins.size
+
+
 WRONG: dict[str, list[Callable[..., Any]]] = {
     "caption_for": [
         caption_forgets_place,
@@ -147,4 +216,18 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         interval_reversed,
     ],
     "token_kl": [kl_reversed, kl_unweighted, kl_of_logits, kl_mean],
+    "predicted_crossover": [
+        crossover_upside_down,
+        crossover_without_speech,
+        crossover_without_usual,
+        crossover_of_silence,
+    ],
+    "ppmi": [ppmi_not_clipped, ppmi_in_bits, ppmi_not_a_number, ppmi_without_total, ppmi_smoothed],
+    "color_histogram": [
+        histogram_of_counts,
+        histogram_blue_first,
+        histogram_too_short,
+        histogram_of_channels,
+        histogram_overflows,
+    ],
 }
