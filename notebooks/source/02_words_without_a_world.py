@@ -826,7 +826,7 @@ lesson.claim(
 # %% [markdown]
 # ## 7 · In the field: a model that has read the internet
 #
-# SmolLM2 has read about two trillion tokens and seen nothing. We ask it for the usual colors, with eight prompts that were written down before the first was tried. For each animal it gives the ten color words a log-probability; each happens to be a single one of its tokens (of a longer word we would take the first).
+# SmolLM2 has read about two trillion tokens and seen nothing. We ask it for the usual colors, with eight prompts. Seven were written down before the first was tried; the eighth, a chat, took the place of one that made "mouses" of mice, before any claim was stated. For each animal it gives the ten color words a log-probability; each happens to be a single one of its tokens (of a longer word we would take the first).
 #
 # The weights are fixed, so there are no training seeds to repeat over. Here **the unit of repetition is the prompt**: the interval says how much the result depends on how one asks. It says nothing about other models, and eight prompts by one author are no random sample of all the ways to ask.
 
