@@ -1,0 +1,1 @@
+"""Plumbing of the grounding lessons: reading what a learner brings."""
