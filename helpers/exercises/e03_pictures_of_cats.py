@@ -165,7 +165,7 @@ def twins_of(scene: Scene) -> dict[str, str]:
     first, second = (scene.color, scene.kind), (scene.other.color, scene.other.kind)
 
     def say(one: tuple[str, str], other: tuple[str, str]) -> str:
-        return f"a {' '.join(one)} {scene.relation} a {' '.join(other)}"
+        return f"{_phrase(one)} {scene.relation} {_phrase(other)}"
 
     return {
         "the truth": say(first, second),
@@ -173,6 +173,11 @@ def twins_of(scene: Scene) -> dict[str, str]:
         "colors swapped": say((second[0], first[1]), (first[0], second[1])),
         "a lion in place of the first": say((first[0], "lion" if first[1] != "lion" else "cat"), second),
     }
+
+
+def _phrase(animal: tuple[str, str]) -> str:
+    color, kind = animal
+    return f"{'an' if color[0] in 'aeiou' else 'a'} {color} {kind}"
 
 
 def complaint(caption: str, words: Sequence[str]) -> str:
@@ -278,14 +283,14 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
             "It gives both captions the same number. `>=` turns every tie into a win.",
         ),
         QuizQuestion(
-            "Trained on matching alone, the encoder hardly learns order. Why?",
+            "With equal steps, training on matching alone teaches order less well than with false twins. Why?",
             [
                 "the captions of a batch already differ in their words, so order is hardly needed to match them",
                 "a GRU cannot represent order",
                 "cosines cannot represent order",
             ],
             0,
-            "With false twins in training the same network learns it. What it learns is what its mistakes cost.",
+            "The same network learns it sooner when a false twin makes the mistake expensive.",
         ),
         QuizQuestion(
             "Two pictures of one batch have the caption “a red cat”. What does InfoNCE do without the mask?",

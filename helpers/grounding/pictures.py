@@ -49,6 +49,8 @@ class Pictures:
     @property
     def coverage(self) -> str:
         """How many of the files are among the pictures, in words."""
+        if not self.files:
+            return "There was no file to use."
         return f"{len(self.pictures)} of {self.files} files could be used."
 
 
@@ -62,7 +64,7 @@ def read_pictures(folder: Path | str) -> Pictures:
     try:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError:
-        return Pictures(problems=[f"There is no folder {folder} that can be read."])
+        return Pictures(problems=[f"There is no folder {folder.name} that can be read."])
     files = [entry for entry in entries if entry.is_file()]
     if not files:
         return Pictures(problems=[f"The folder {folder.name} holds no files."])
@@ -101,8 +103,10 @@ def _read(file: Path) -> tuple[np.ndarray, str]:
                 raise _Unreadable("is an empty file.")
             with Image.open(file, formats=_FORMATS) as image:
                 return _pixels(image)
-        except (_Unreadable, MemoryError):
+        except _Unreadable:
             raise
+        except MemoryError:
+            raise _Unreadable("needs more memory than there is.") from None
         except Image.DecompressionBombError:
             raise _Unreadable(_too_large()) from None
         except PermissionError:

@@ -47,7 +47,12 @@ def bomb(width: int, height: int) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.bmp", "a.tif"])
@@ -147,7 +152,9 @@ def test_broken_empty_and_foreign_files_are_told_and_the_rest_goes_on(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("the cat is orange", encoding="utf-8")
-    (tmp_path / "drawing.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", encoding="utf-8")
+    (tmp_path / "drawing.eps").write_text(
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", encoding="utf-8"
+    )
     (tmp_path / ".hidden.png").write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
     found = read_pictures(tmp_path)
@@ -166,7 +173,10 @@ def test_a_folder_without_pictures_and_no_folder_at_all(tmp_path):
     assert read_pictures(tmp_path).problems == [f"The folder {tmp_path.name} holds no files."]
     missing = read_pictures(tmp_path / "nowhere")
     assert (missing.pictures, missing.files) == ([], 0)
-    assert len(missing.problems) == 1
+    assert missing.problems == [
+        "There is no folder nowhere that can be read."
+    ]  # no path of somebody's machine
+    assert missing.coverage == "There was no file to use."
     (tmp_path / "notes.txt").write_text("nothing to see", encoding="utf-8")
     found = read_pictures(tmp_path)
     assert len(found.problems) == 2
@@ -196,7 +206,9 @@ def _bytes_of(format_name: str) -> bytes:
         return buffer.getvalue()
 
 
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"]), st.data())
 def test_damaged_bytes_never_raise(tmp_path, format_name, data):
     raw = bytearray(_bytes_of(format_name))
@@ -206,3 +218,12 @@ def test_damaged_bytes_never_raise(tmp_path, format_name, data):
     found = read_pictures(tmp_path)
     assert found.files == 1
     assert found.pictures or len(found.problems) == 2
+
+
+def test_too_little_memory_is_told(tmp_path, monkeypatch):
+    def full(image):
+        raise MemoryError
+
+    solid().save(tmp_path / "a.png")
+    monkeypatch.setattr(pictures, "_pixels", full)
+    assert read_pictures(tmp_path).problems[0] == "a.png needs more memory than there is."
