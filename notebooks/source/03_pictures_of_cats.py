@@ -231,10 +231,10 @@ def fusion(seed: int) -> dict[str, float]:
 
 
 # %% [markdown]
-# This is cheap, so all six seeds run in front of you.
+# Two of the six seeds run in front of you.
 
 # %%
-fused = lesson.measure(fusion, live=lesson.size(6, smoke=1))
+fused = lesson.measure(fusion, live=lesson.size(2, smoke=1))
 figure, axes = plots.new_figure(700, 380)
 for name in ["text", "pictures", "both", "text + more text", "text + shuffled", "text + noise"]:
     axes.plot(MIXTURES, [fused.interval(f"{name} {a}").mean for a in MIXTURES], label=name)
@@ -541,13 +541,18 @@ OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "bel
 
 
 @torch.no_grad()
+def seen_by(look: nn.Module, scenes: list[Scene]) -> Tensor:
+    """Vectors of the scenes' pictures, 60 pictures at a time to save memory: (scenes, 64)."""
+    return torch.cat([look(pixels_of(scenes[i : i + 60])) for i in range(0, len(scenes), 60)])
+
+
+@torch.no_grad()
 def naming(look: nn.Module, read: nn.Module, each: int, seed: int) -> Tensor:
     """The name chosen for `each` pictures of all 120 combinations, as its number: (each, 120)."""
     scenes = sample(each * len(NAMES), 600_000_000 + seed)
     scenes = [replace(s, color=c, kind=k) for s, (c, k) in zip(scenes, NAMES * each, strict=True)]
     names = read(encode([phrase(*name) for name in NAMES]))
-    chunks = [look(pixels_of(scenes[i : i + 240])) @ names.T for i in range(0, len(scenes), 240)]
-    return torch.cat(chunks).argmax(1).reshape(each, len(NAMES))
+    return (seen_by(look, scenes) @ names.T).argmax(1).reshape(each, len(NAMES))
 
 
 @torch.no_grad()
@@ -555,7 +560,7 @@ def duels(look: nn.Module, read: nn.Module, seed: int) -> dict[str, float]:
     """Accuracy against each kind of false twin, on up to 600 new pictures."""
     scenes = training_scenes(lesson.size(900, smoke=60), 700_000_000 + seed, "pairs")
     heard_of = [s for s in scenes if not any(" ".join(c) in colors_swapped(s) for c in HELD_OUT)]
-    seen = look(pixels_of(heard_of))
+    seen = seen_by(look, heard_of)
 
     def score(captions: list[str]) -> Tensor:
         return (seen * read(encode(captions))).sum(-1)
@@ -607,7 +612,7 @@ plots.table(
 )
 
 # %% [markdown]
-# It names combinations that it has never met, far more often than chance: a *blue cat* is put together from what it learned about blue things and about cats. Not quite as often, though, as combinations it knows, and what it gets wrong is the kind, hardly ever the color.
+# It names combinations that it has never met, far more often than chance: a *blue cat* is put together from what it learned about blue things and about cats. Its mistakes are about the kind, hardly ever about the color, at 32 pixels a side. Are unseen combinations harder than seen ones? For one encoder and six seeds that is closer than one would think: the claim below asks it, and its interval answers.
 # The map shows every combination. Crossed cells are the held-out ones: do they look worse than their neighbors?
 
 # %%
@@ -645,7 +650,7 @@ lesson.claim(
     three_encoders,
     "GRU: held out",
     name="names unseen combinations",
-    statement="The dual encoder names combinations of color and kind that it was never shown.",
+    statement="The dual encoder (GRU) names combinations of color and kind that it was never shown.",
     prediction="right more often than by knowing the color and guessing the kind (above 1/12)",
     talk=["T1"],
     scope="world",
@@ -658,13 +663,13 @@ lesson.claim(
     three_encoders,
     "gap",
     name="unseen combinations are harder",
-    statement="It names combinations that it was shown more often than those it was not.",
+    statement="The dual encoder (GRU) names combinations that it was shown more often than those it was not.",
     prediction="a gap above 0",
     talk=["T1"],
     scope="world",
     unit="of pictures",
     above=0.0,
-    expected="holds",
+    expected="inconclusive",
     tolerance=0.1,
 )
 
@@ -742,7 +747,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# Nobody told the bag to be blind, and naming it does as well as the others: a test that needs no order would never have shown the difference. **Able to read order is not the same as having learned it**, either: in a batch of 128 random captions hardly any two consist of the same words, so matching can mostly be done without order, and the loss rewards it only a little. Longer training on matching alone comes closer; the twins get there sooner, because they make exactly this mistake expensive.
+# Nobody told the bag to be blind, and it names animals about as well as the others: a test that needs no order would never have shown the difference. **Able to read order is not the same as having learned it**, either: in a batch of 128 random captions hardly any two consist of the same words, so matching can mostly be done without order, and the loss rewards it only a little. Longer training on matching alone comes closer; the twins get there sooner, because they make exactly this mistake expensive.
 # So don't conclude that dual encoders *cannot* know who is left of whom. Ask, of any model, which mistakes its training made expensive, and test those it did not.
 #
 # Try it yourself. Choose two captions for a picture, or write your own.
@@ -1024,7 +1029,7 @@ lesson.claim(
     scope="real",
     unit="rank correlation",
     above=0.0,
-    expected=None,
+    expected="inconclusive",
     tolerance=0.1,
 )
 
@@ -1106,7 +1111,7 @@ def data_needed(seed: int) -> dict[str, float]:
 
 
 # %%
-needed = lesson.measure(data_needed, live=lesson.size(6, smoke=1))
+needed = lesson.measure(data_needed, live=lesson.size(2, smoke=1))
 figure, axes = plots.new_figure(700, 340)
 for name, label in [
     ("text", "captions"),
