@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.functional import cross_entropy
 
 from helpers import world
 
@@ -192,6 +193,72 @@ def histogram_overflows(picture: np.ndarray) -> np.ndarray:
     return np.bincount(bins.ravel(), minlength=64) / bins.size
 
 
+# --- lesson 03 ----------------------------------------------------------------------------------------------
+
+
+def _z(values: np.ndarray) -> np.ndarray:
+    return (values - values.mean()) / values.std()
+
+
+def fuse_raw(text: np.ndarray, pictures: np.ndarray, weight: float) -> np.ndarray:
+    return (1 - weight) * text + weight * pictures
+
+
+def fuse_weights_exchanged(text: np.ndarray, pictures: np.ndarray, weight: float) -> np.ndarray:
+    return weight * _z(text) + (1 - weight) * _z(pictures)
+
+
+def fuse_ignores_weight(text: np.ndarray, pictures: np.ndarray, weight: float) -> np.ndarray:
+    return (_z(text) + _z(pictures)) / 2
+
+
+def fuse_centers_only(text: np.ndarray, pictures: np.ndarray, weight: float) -> np.ndarray:
+    return (1 - weight) * (text - text.mean()) + weight * (pictures - pictures.mean())
+
+
+def _nce(logits: torch.Tensor) -> torch.Tensor:
+    return cross_entropy(logits, torch.arange(len(logits)))
+
+
+def nce_without_mask(similarities: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+    return (_nce(similarities) + _nce(similarities.T)) / 2
+
+
+def nce_rows_only(similarities: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+    return _nce(similarities.masked_fill(same & ~torch.eye(len(same), dtype=torch.bool), -torch.inf))
+
+
+def nce_sum(similarities: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+    logits = similarities.masked_fill(same & ~torch.eye(len(same), dtype=torch.bool), -torch.inf)
+    return _nce(logits) + _nce(logits.T)
+
+
+def nce_masks_the_diagonal(similarities: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+    logits = similarities.masked_fill(same, -1e4)
+    return (_nce(logits) + _nce(logits.T)) / 2
+
+
+def nce_masks_with_zero(similarities: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+    logits = similarities.masked_fill(same & ~torch.eye(len(same), dtype=torch.bool), 0.0)
+    return (_nce(logits) + _nce(logits.T)) / 2
+
+
+def duel_ties_win(true: torch.Tensor, false: torch.Tensor) -> torch.Tensor:
+    return (true >= false).float().mean()
+
+
+def duel_ties_lose(true: torch.Tensor, false: torch.Tensor) -> torch.Tensor:
+    return (true > false).float().mean()
+
+
+def duel_not_averaged(true: torch.Tensor, false: torch.Tensor) -> torch.Tensor:
+    return (true > false).float() + 0.5 * (true == false).float()
+
+
+def duel_reversed(true: torch.Tensor, false: torch.Tensor) -> torch.Tensor:
+    return (true < false).float().mean() + 0.5 * (true == false).float().mean()
+
+
 WRONG: dict[str, list[Callable[..., Any]]] = {
     "caption_for": [
         caption_forgets_place,
@@ -230,4 +297,13 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         histogram_of_channels,
         histogram_overflows,
     ],
+    "fuse": [fuse_raw, fuse_weights_exchanged, fuse_ignores_weight, fuse_centers_only],
+    "info_nce": [
+        nce_without_mask,
+        nce_rows_only,
+        nce_sum,
+        nce_masks_the_diagonal,
+        nce_masks_with_zero,
+    ],
+    "duel_accuracy": [duel_ties_win, duel_ties_lose, duel_not_averaged, duel_reversed],
 }
