@@ -48,8 +48,11 @@ def _tagged_cells(source: Path, tag: str) -> list[str]:
     ]
 
 
-def _without_docstrings(tree: ast.AST) -> ast.AST:
+def _effective(tree: ast.AST) -> ast.AST:
+    """The tree without docstrings and without what only type checkers read."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
         if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
@@ -130,8 +133,8 @@ def _helpers_closure(trees: Iterable[ast.AST], root: Path) -> dict[str, str]:
         # The package's own __init__ holds the version and `begin`; neither changes a number.
         if file is None or module in closure or module == "helpers":
             continue
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        closure[module] = _canonical(_without_docstrings(tree))
+        tree = _effective(ast.parse(file.read_text(encoding="utf-8")))
+        closure[module] = _canonical(tree)
         parents = {module.rsplit(".", 1)[0]} if "." in module else set()
         waiting |= (_imported_helpers(tree) | parents) - set(closure)
     return closure
@@ -173,7 +176,7 @@ def _experiments(statements: list[ast.stmt]) -> list[str]:
 def keys(source: Path, root: Path = settings.ROOT) -> dict[str, str]:
     """The key of each experiment of a lesson's source, and of its claims under the name ``claims``."""
     cells = _tagged_cells(source, "evidence")
-    statements = _without_docstrings(ast.parse("\n".join(cells))).body  # type: ignore[attr-defined]
+    statements = _effective(ast.parse("\n".join(cells))).body  # type: ignore[attr-defined]
     found = {}
     for name in _experiments(statements):
         reached = _reached(statements, name)

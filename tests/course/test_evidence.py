@@ -213,3 +213,15 @@ def test_a_bad_seed_and_a_damaged_file_are_one_sentence(
     (in_process / "evidence" / "00.json").write_text("{")
     assert evidence._run_alone("00") == 1
     assert "git checkout evidence/00.json" in capsys.readouterr().out
+
+
+def test_what_only_type_checkers_read_is_not_part_of_a_key(source: Path, tmp_path: Path) -> None:
+    world = tmp_path / "helpers" / "world" / "__init__.py"
+    world.parent.mkdir(parents=True)
+    before = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from helpers.world.other import A\n"
+    world.write_text(before)
+    (world.parent / "other.py").write_text("A = 1")
+    first = evidence.keys(source, tmp_path)
+    (world.parent / "other.py").write_text("A = 2")
+    world.write_text(before.replace("import A", "import B"))
+    assert changed(first, evidence.keys(source, tmp_path)) == set()
