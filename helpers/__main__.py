@@ -113,6 +113,19 @@ def _test(rest: list[str]) -> int:
     return subprocess.run([sys.executable, "-m", "pytest", *rest], cwd=settings.ROOT, check=False).returncode
 
 
+def _lessons(options: argparse.Namespace) -> int:
+    from helpers.course import build, refresh
+    from helpers.manifest import load
+
+    load().choose(options.lessons)  # an unknown one is refused, also where all are looked at
+    if options.check:
+        return build.check()
+    if options.execute:
+        return refresh.refresh(options.lessons)
+    build.build()
+    return 0
+
+
 def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
     command = options.command
     if command == "lab":
@@ -124,13 +137,7 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
 
         return run.run(options.lessons)
     if command == "lessons":
-        from helpers.course import build
-        from helpers.manifest import load
-
-        load().choose(options.lessons)  # an unknown one is refused, also where all are looked at
-        return (
-            build.check() if options.check else build.build(lessons=options.lessons, execute=options.execute)
-        )
+        return _lessons(options)
     if command == "evidence":
         from helpers.course import evidence
         from helpers.manifest import load
@@ -148,7 +155,8 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
     from helpers.manifest import set_address
 
     print(f"The course's address is now {set_address(options.url)}.")
-    return build.build()
+    build.build()
+    return 0
 
 
 def main(arguments: list[str] | None = None) -> int:

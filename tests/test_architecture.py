@@ -93,6 +93,78 @@ def test_the_rule_itself_catches_what_it_should(module, code, wrong):
     assert wrong_imports(module, ast.parse(code)) == wrong
 
 
+def without_type_checking(tree: ast.AST) -> ast.AST:
+    """The tree without what only a type checker reads, which imports nothing when it runs."""
+
+    class Remove(ast.NodeTransformer):
+        def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+            self.generic_visit(node)
+            return node.orelse if ast.unparse(node.test).endswith("TYPE_CHECKING") else node
+
+    return Remove().visit(tree)
+
+
+def neighbors(trees: dict[str, ast.AST]) -> dict[str, set[str]]:
+    """For each module by name, which of the others it imports, also inside functions."""
+    found: dict[str, set[str]] = {}
+    for module, tree in trees.items():
+        found[module] = set()
+        for node in ast.walk(without_type_checking(tree)):
+            if isinstance(node, ast.Import):
+                found[module] |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                # Either a module of a package, or a name of the module itself.
+                names = {f"{node.module}.{alias.name}": node.module for alias in node.names}
+                found[module] |= {name if name in trees else home for name, home in names.items()}
+        found[module] &= set(trees)
+    return found
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """The modules that import themselves, most by way of others."""
+
+    def reached_from(module: str) -> set[str]:
+        reached: set[str] = set()
+        ahead = set(graph[module])
+        while ahead:
+            reached |= ahead
+            ahead = set().union(*(graph[one] for one in ahead)) - reached
+        return reached
+
+    return sorted(module for module in graph if module in reached_from(module))
+
+
+PACKAGES = sorted({path.parent for path in MODULES})
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: folder.name)
+def test_no_package_has_an_import_circle(folder):
+    paths = {name_of(path): path for path in sorted(folder.glob("*.py"))}
+    trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in paths.items()}
+    assert circle(neighbors(trees)) == []
+
+
+@pytest.mark.parametrize(
+    ("modules", "in_a_circle"),
+    [
+        ({"p.a": "from p import b", "p.b": "def f():\n    from p.a import g"}, ["p.a", "p.b"]),
+        ({"p.a": "import p.b", "p.b": "import p.c", "p.c": "import p.a"}, ["p.a", "p.b", "p.c"]),
+        ({"p": "from p.a import f", "p.a": "from p import b", "p.b": ""}, []),
+        ({"p": "from p.a import f", "p.a": "from p import g"}, ["p", "p.a"]),
+        ({"p.a": "from p import b", "p.b": "if TYPE_CHECKING:\n    from p import a"}, []),
+        (
+            {"p.a": "from p import b", "p.b": "if TYPE_CHECKING:\n    pass\nelse:\n    import p.a"},
+            ["p.a", "p.b"],
+        ),
+        ({"p.a": "import p.b, p.c", "p.b": "import p.c", "p.c": "import os"}, []),
+        ({"p.a": "import p.b", "p.b": "import p.c", "p.c": "import p.b"}, ["p.b", "p.c"]),
+    ],
+)
+def test_a_circle_is_found_where_there_is_one(modules, in_a_circle):
+    trees = {name: ast.parse(code) for name, code in modules.items()}
+    assert circle(neighbors(trees)) == in_a_circle
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_every_module_says_what_it_is_for(path):
     text = path.read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import settings
-from helpers.course import bootstrap, readme, run
+from helpers.course import bootstrap, evidence, readme
 from helpers.manifest import LessonEntry, Manifest, load
 from helpers.settings import CourseError
 
@@ -320,6 +320,15 @@ def _write(path: Path, text: str) -> bool:
     return True
 
 
+def keep_outputs(entry: LessonEntry, manifest: Manifest, executed: Any, root: Path = settings.ROOT) -> None:
+    """Write the solution's file with what may be committed of an executed copy's outputs.
+
+    Raises:
+        CourseError: if an output names a folder of this machine.
+    """
+    _write(entry.solution(root), with_executed_outputs(entry, manifest, executed, root))
+
+
 def _keep_aside(path: Path, root: Path) -> None:
     aside = root / _KEPT
     aside.mkdir(parents=True, exist_ok=True)
@@ -330,15 +339,9 @@ def _keep_aside(path: Path, root: Path) -> None:
     print(f"{path.name} may hold work of yours; it was copied to {target.relative_to(root)} first.")
 
 
-def build(root: Path = settings.ROOT, lessons: Iterable[str] = (), execute: bool = False) -> int:
-    """Rebuild every generated file; with `execute`, run the solutions of `lessons` (all, if empty) first.
-
-    Returns an exit status: that of the run, when one was asked for.
-    """
+def build(root: Path = settings.ROOT) -> None:
+    """Rebuild every generated file, and print which ones changed."""
     manifest = load(root)
-    status = 0
-    if execute:
-        status = _refresh_outputs(manifest, manifest.choose(lessons), root)
     changed = []
     for entry in manifest.lessons:
         learner = to_text(notebook(entry, manifest, root, solution=False))
@@ -352,29 +355,10 @@ def build(root: Path = settings.ROOT, lessons: Iterable[str] = (), execute: bool
     for path in changed:
         print(f"wrote {path.relative_to(root)}")
     print(f"{len(changed)} files changed." if changed else "Every generated file is up to date.")
-    return status
-
-
-def _refresh_outputs(manifest: Manifest, entries: list[LessonEntry], root: Path) -> int:
-    """Execute solutions at seed 0 on the CPU tier, as all that is committed, and keep their outputs."""
-    build_dir = root / "build"
-    run.warm_up(build_dir)
-    results = run.run_lessons(entries, manifest, root, build_dir, {"COURSE_SEED": "0", "COURSE_TIER": "cpu"})
-    status = 0
-    for result in results:
-        if result.notebook is None or result.status != "passed":
-            print(f"{result.id}: its outputs were left as they were. {result.problem}")
-            status = 1
-            continue
-        entry = next(entry for entry in entries if entry.id == result.id)
-        _write(entry.solution(root), with_executed_outputs(entry, manifest, result.notebook, root))
-    return status
 
 
 def stale(root: Path = settings.ROOT) -> list[str]:
     """A sentence for every generated file that does not fit what it is generated from, naming what to run."""
-    from helpers.course import evidence
-
     manifest = load(root)
     problems = []
     for entry in manifest.lessons:

@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from helpers.course.report import CONTRADICTED, DISAGREES, MARKS, SLIPPED, measured, verdict_words
+from helpers.course.results import CONTRADICTED, DISAGREES, MARKS, SLIPPED, measured, verdict_words
 from helpers.figures import short
 from helpers.lesson.page import escape
 

@@ -13,14 +13,14 @@ from typing import Any
 from urllib.parse import quote
 
 from helpers import settings
-from helpers.course.report import measured
+from helpers.course.results import VERDICT_MARKS, measured
 from helpers.lesson.stored import read_evidence
 from helpers.manifest import LessonEntry, Manifest
 from helpers.settings import CourseError
 
 PICTURE = Path("notebooks") / "images" / "world.png"
 _REBUILD = "make lessons"
-_VERDICTS = {"holds": "✔ holds", "fails": "✘ fails", "inconclusive": "? inconclusive", None: "— (forecast)"}
+_VERDICTS = {**VERDICT_MARKS, None: "— (forecast)"}
 _PICTURE_COLUMNS = 6
 _PICTURE_PX = 96
 

@@ -1,7 +1,7 @@
 """What a run found, as JSON for programs and as a table in the terminal.
 
-Knows the ledger's rows and how to judge them against what their sources expect. Knows nothing about kernels,
-or about the HTML page, which :mod:`helpers.course.page` makes from the same document.
+Knows which fields a report has, and when a run counts as failed. Knows nothing about kernels, or about the
+HTML page, which :mod:`helpers.course.page` makes from the same document.
 """
 
 from __future__ import annotations
@@ -11,31 +11,26 @@ import platform
 import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psutil
 
 from helpers import __version__, settings
 from helpers.course import doctor
-from helpers.figures import short
-from helpers.lesson.claims import contradicts
+from helpers.course.results import (
+    CONTRADICTED,
+    DISAGREES,
+    SLIPPED,
+    LessonResult,
+    judge,
+    measured,
+    verdict_words,
+)
 from helpers.manifest import Manifest
+from helpers.models.tiers import current_tier
 
-if TYPE_CHECKING:
-    from helpers.course.run import LessonResult
-
-#: What a claim's row amounts to for the build.
-CONTRADICTED = "contradicted"
-DISAGREES = "live run disagrees"
-SLIPPED = "slipped"
-FINE = "ok"
-
-MARKS = {"passed": "✔", "failed": "✘", "interrupted": "■", "not run": "·"}
-_VERDICT_MARKS = {
-    "holds": "✔ holds",
-    "fails": "✘ fails",
-    "inconclusive": "? inconclusive",
-    None: "— forecast",
-}
 _CLAIM_FIELDS = (
     "talk",
     "scope",
@@ -55,25 +50,6 @@ _CLAIM_FIELDS = (
 )
 
 
-# --- judging ------------------------------------------------------------------------------------------------
-
-
-def judge(claim: dict[str, Any]) -> str:
-    """Whether a claim contradicts what its source expects, slipped to inconclusive, or is fine.
-
-    A live run that lies elsewhere than the stored evidence is worse than a slip: one of the two is not what
-    it says.
-    """
-    verdict, expected = claim.get("verdict"), claim.get("expected")
-    if contradicts(verdict, expected):
-        return CONTRADICTED
-    if claim.get("live_agrees") is False:
-        return DISAGREES
-    if verdict == "inconclusive" and expected in ("holds", "fails"):
-        return SLIPPED
-    return FINE
-
-
 def _problem(claim: dict[str, Any]) -> str | None:
     name, expected, verdict = claim["id"], claim["expected"], claim["verdict"]
     return {
@@ -87,10 +63,6 @@ def _problem(claim: dict[str, Any]) -> str | None:
 
 def machine() -> dict[str, Any]:
     """What this machine is, as far as it matters for reading seconds and megabytes."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    import psutil
-
     versions = {}
     for package in ("torch", "transformers", "numpy"):
         try:
@@ -109,8 +81,6 @@ def machine() -> dict[str, Any]:
 
 def document(manifest: Manifest, results: Sequence[LessonResult], seconds: float) -> dict[str, Any]:
     """The whole report as JSON types. ``ok``: every lesson passed, and no claim was contradicted."""
-    from helpers.models.tiers import current_tier
-
     lessons, problems, slips = [], [], []
     for result in results:
         claims = []
@@ -152,38 +122,6 @@ def write(report: dict[str, Any], build_dir: Path) -> None:
     build_dir.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     (build_dir / "report.json").write_text(text, encoding="utf-8")
-
-
-# --- claims as text -----------------------------------------------------------------------------------------
-
-
-def measured(claim: dict[str, Any]) -> str:
-    """Mean, 95% interval and unit; or that nothing was measured."""
-    if claim.get("mean") is None:
-        return "not measured"
-    unit = f" {claim['unit']}" if claim.get("unit") else ""
-    if claim.get("low") is None or claim.get("high") is None:
-        return f"{short(claim['mean'])}{unit} (too few seeds for an interval)"
-    return f"{short(claim['mean'])} [{short(claim['low'])}, {short(claim['high'])}]{unit}"
-
-
-def verdict_words(claim: dict[str, Any]) -> str:
-    """The verdict with its mark, and what is odd about it, if anything is."""
-    text = _VERDICT_MARKS.get(claim.get("verdict"), str(claim.get("verdict")))
-    judged = claim.get("judged", judge(claim))
-    if judged == CONTRADICTED:
-        return f"{text} (expected: {claim['expected']})"
-    if judged == DISAGREES:
-        return f"{text} (live run disagrees)"
-    return f"{text} (expected: {claim['expected']})" if judged == SLIPPED else text
-
-
-def status_line(result: LessonResult) -> str:
-    """One line on a lesson that has just run."""
-    line = f"{MARKS[result.status]} {result.id} {result.title}"
-    if result.status != "not run":
-        line += f": {result.status}, {result.seconds:.0f} s, {result.peak_mb:.0f} MB"
-    return f"{line}. {result.problem}" if result.problem else line
 
 
 # --- terminal -----------------------------------------------------------------------------------------------

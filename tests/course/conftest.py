@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers import settings
-from helpers.course import readme
+from helpers.course import evidence, readme, run
 
 MANIFEST = """\
 # A comment that must survive.
@@ -163,16 +163,12 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Course:
 @pytest.fixture
 def fresh_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
     """The small course's lessons have no evidence to go stale."""
-    from helpers.course import evidence
-
     monkeypatch.setattr(evidence, "stale", lambda lesson, root: None)
 
 
 @pytest.fixture
 def no_warm_up(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A run that does not convert real models first."""
-    from helpers.course import run
-
     nothing: Callable[..., None] = lambda build_dir: None  # noqa: E731
     monkeypatch.setattr(run, "warm_up", nothing)
     return nothing

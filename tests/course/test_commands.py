@@ -12,7 +12,7 @@ import pytest
 
 import helpers.__main__ as commands
 from helpers import settings
-from helpers.course import bench, build, evidence, run, setup, warm
+from helpers.course import bench, build, evidence, refresh, run, setup, warm
 from helpers.settings import CourseError
 
 NAMES = ["setup", "run", "lab", "test", "doctor", "lessons", "warm", "evidence", "bench", "address"]
@@ -63,8 +63,8 @@ def record(monkeypatch, module, name, result=0):
     [
         (["run", "00", "01"], run, "run", ((["00", "01"],), {})),
         (["run"], run, "run", (([],), {})),
-        (["lessons"], build, "build", ((), {"lessons": [], "execute": False})),
-        (["lessons", "--execute", "01"], build, "build", ((), {"lessons": ["01"], "execute": True})),
+        (["lessons"], build, "build", ((), {})),
+        (["lessons", "--execute", "01"], refresh, "refresh", ((["01"],), {})),
         (["lessons", "--check"], build, "check", ((), {})),
         (["evidence", "01"], evidence, "run", ((["01"],), {})),
         (["warm"], warm, "run", ((), {})),
@@ -76,6 +76,11 @@ def test_commands_call_what_they_name(monkeypatch, arguments, module, name, expe
     calls = record(monkeypatch, module, name)
     assert commands.main(arguments) == 0
     assert calls == [expected]
+
+
+def test_executing_hands_on_the_runs_status(monkeypatch):
+    record(monkeypatch, refresh, "refresh", 1)
+    assert commands.main(["lessons", "--execute"]) == 1
 
 
 def test_arguments_are_handed_on(monkeypatch):
@@ -131,12 +136,15 @@ def test_an_unknown_lesson_is_one_sentence(capsys):
     assert capsys.readouterr().err.startswith("There is no lesson '99'; choose among 00")
 
 
-@pytest.mark.parametrize("arguments", [["lessons", "77"], ["lessons", "--check", "77"]])
+@pytest.mark.parametrize(
+    "arguments", [["lessons", "77"], ["lessons", "--check", "77"], ["lessons", "--execute", "77"]]
+)
 def test_lessons_refuses_an_unknown_lesson_too(monkeypatch, capsys, arguments):
-    calls = [record(monkeypatch, build, "build"), record(monkeypatch, build, "check")]
+    called = [(build, "build"), (build, "check"), (refresh, "refresh")]
+    calls = [record(monkeypatch, module, name) for module, name in called]
     assert commands.main(arguments) == 1
     assert capsys.readouterr().err.startswith("There is no lesson '77'; choose among 00")
-    assert calls == [[], []]
+    assert calls == [[], [], []]
 
 
 def test_checking_and_executing_exclude_each_other(capsys):

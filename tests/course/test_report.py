@@ -11,7 +11,7 @@ import pytest
 from nbformat import v4
 
 from helpers.course import page, report
-from helpers.course.run import LessonResult
+from helpers.course.results import LessonResult
 from helpers.manifest import Manifest
 
 PIXEL = base64.b64encode(
@@ -59,30 +59,6 @@ def test_the_document_is_json_with_every_field_that_the_course_promises():
     assert promised | {"verdict", "expected"} <= set(lesson["claims"][0])
     assert lesson["claims"][0]["id"] == "00/n"
     assert {"version", "tier", "course_seed", "machine", "ok"} <= set(document)
-
-
-@pytest.mark.parametrize(
-    ("verdict", "expected", "agrees", "judged"),
-    [
-        ("holds", "holds", True, report.FINE),
-        ("holds", "holds", None, report.FINE),
-        ("holds", "fails", True, report.CONTRADICTED),
-        ("fails", "holds", False, report.CONTRADICTED),
-        ("inconclusive", "holds", True, report.SLIPPED),
-        ("inconclusive", "inconclusive", None, report.FINE),
-        ("holds", "inconclusive", None, report.FINE),
-        ("holds", "holds", False, report.DISAGREES),
-        (None, None, None, report.FINE),
-    ],
-)
-def test_judging(verdict, expected, agrees, judged):
-    assert report.judge({"verdict": verdict, "expected": expected, "live_agrees": agrees}) == judged
-
-
-def test_measured_says_what_is_missing():
-    assert report.measured(row()) == "0.6 [0.53, −0.67] share"
-    assert "too few seeds" in report.measured(row(low=None, high=None))
-    assert report.measured(row(mean=None)) == "not measured"
 
 
 @pytest.mark.parametrize("width", [20, 80, 110, 300])

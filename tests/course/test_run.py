@@ -199,23 +199,6 @@ def test_a_long_path_is_no_obstacle(course, capsys):
     assert run.run(["01"], course.root, build_dir=deep) == 0
 
 
-def test_the_last_row_of_a_claim_counts(tmp_path):
-    rows = [{"name": "a", "mean": 1}, {"name": "b", "mean": 2}, {"name": "a", "mean": 3}]
-    ledger = tmp_path / "ledger.jsonl"
-    ledger.write_text("\n".join(map(json.dumps, rows)) + "\n")
-    assert run.read_ledger(ledger) == [{"name": "a", "mean": 3}, {"name": "b", "mean": 2}]
-    assert run.read_ledger(tmp_path / "none.jsonl") == []
-
-
-def test_half_a_last_row_is_left_out_and_any_other_damage_is_not(tmp_path):
-    ledger = tmp_path / "ledger.jsonl"
-    ledger.write_bytes('{"name": "a"}\n{"name": "b", "unit": "é"'.encode()[:-2])
-    assert run.read_ledger(ledger) == [{"name": "a"}]
-    ledger.write_text('{"name": "a\n{"name": "b"}\n')
-    with pytest.raises(ValueError, match="Unterminated"):
-        run.read_ledger(ledger)
-
-
 def test_any_error_about_one_lesson_leaves_the_others_alone(course, capsys, monkeypatch):
     really = run.run_lesson
 
@@ -282,20 +265,3 @@ def test_ctrl_c_ends_the_kernel_and_reports_what_ran(course):
     assert [lesson["status"] for lesson in report["lessons"]] == ["passed", "interrupted"]
     assert kernels
     assert not any(kernel.is_running() and kernel.status() != psutil.STATUS_ZOMBIE for kernel in kernels)
-
-
-def test_executing_keeps_the_outputs_of_lessons_that_passed(course, capsys):
-    from helpers.course import build
-
-    course.add_to_source("01_second", "\n# %%\nraise ValueError('no')\n")
-    assert build.build(course.root, execute=True) == 1
-    first = nbformat.read(course.root / "notebooks" / "solutions" / "00_first.ipynb", 4)
-    second = nbformat.read(course.root / "notebooks" / "solutions" / "01_second.ipynb", 4)
-    texts = [output.text for cell in first.cells if cell.cell_type == "code" for output in cell.outputs]
-    assert texts == ["the same\n", "the same\n"]
-    assert first.metadata["course"]["executed"] == build.code_hash(first)
-    assert not any(cell.outputs for cell in second.cells if cell.cell_type == "code")
-    assert "left as they were" in capsys.readouterr().out
-    before = course.files()
-    build.build(course.root, lessons=["00"], execute=True)
-    assert course.files() == before

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 from helpers import settings
-from helpers.course import build, run
+from helpers.course import build, execute
 from helpers.manifest import LessonEntry, load
 
 MANIFEST = load()
@@ -35,8 +35,8 @@ def committed(entry: LessonEntry, copy: str) -> tuple[Path, Any]:
 def test_the_solution_runs(execution, entry):
     lesson = execution.lesson(entry)
     assert (lesson["status"], lesson["problem"]) == ("passed", "")
-    assert lesson["seconds"] <= run.BUDGET_FACTOR * entry.seconds
-    assert lesson["peak_mb"] <= run.BUDGET_FACTOR * entry.peak_mb
+    assert lesson["seconds"] <= execute.BUDGET_FACTOR * entry.seconds
+    assert lesson["peak_mb"] <= execute.BUDGET_FACTOR * entry.peak_mb
 
 
 @pytest.mark.notebooks
@@ -57,10 +57,10 @@ def test_the_run_as_a_whole_succeeds(execution):
 def test_the_untouched_learners_copy_reaches_the_end(entry, tmp_path):
     built = build.notebook(entry, MANIFEST, ROOT, solution=False)
     folder = ROOT / "build" / "tests"
-    environment = run.kernel_environment(
+    environment = execute.kernel_environment(
         folder, {"COURSE_SMOKE": "1", "COURSE_PROGRESS": str(tmp_path / "progress.json")}
     )
-    status, problem, _, _ = run.execute(
+    status, problem, _, _ = execute.execute(
         built,
         folder / "learner",
         folder,
