@@ -81,9 +81,13 @@ class _Kernel:
             kernel = psutil.Process(pid)
             self._processes = [kernel, *kernel.children(recursive=True)]
         total = 0
-        for process in self._processes:
+        for process in self._processes[:1]:
             with contextlib.suppress(psutil.Error):
                 total += process.memory_info().rss
+        for child in self._processes[1:]:
+            # What is the child's own: one that was forked a moment ago shares all of its parent's memory.
+            with contextlib.suppress(psutil.Error):
+                total += child.memory_full_info().uss
         self.peak_mb = max(self.peak_mb, total / 2**20)
 
     def kill(self) -> None:

@@ -393,8 +393,11 @@ def real_answer_logps(prompts: list[str], answers: list[str]) -> Tensor:
             is_answer = [False] * len(prompt_ids) + [True] * len(answer_ids)
             rows.append((torch.tensor(prompt_ids + answer_ids), torch.tensor(is_answer)))
         ids, is_answer = collate(rows)
-        logits = lm.model(ids.to(lm.model.device)).logits.float().cpu()
-        sums.append(answer_logps(token_logps(logits, ids), is_answer))
+        hidden = lm.model.model(ids.to(lm.model.device)).last_hidden_state
+        for row in range(len(rows)):  # one row's logits at a time: with 49,152 tokens they are large
+            logits = lm.model.lm_head(hidden[row : row + 1]).float().cpu()
+            logps = token_logps(logits, ids[row : row + 1])
+            sums.append(answer_logps(logps, is_answer[row : row + 1]))
     return torch.cat(sums)
 
 

@@ -69,3 +69,20 @@ def test_a_kernels_environment_is_this_one_with_its_folders_below_build(tmp_path
     assert environment["PATH"] == os.environ["PATH"]
     assert environment["MPLCONFIGDIR"] == str(tmp_path / "matplotlib")
     assert environment["COURSE_SEED"] == "3"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_is_not_counted_twice_and_its_own_memory_is(tmp_path):
+    """A child that shares the kernel's 300 MB adds nothing to them; one that takes 200 MB more adds those."""
+
+    def peak(child):
+        code = (
+            "import os, time\nblock = bytearray(os.urandom(1)) * (300 * 2**20)\n"
+            f"if (pid := os.fork()) == 0:\n    {child}\n    time.sleep(1.5)\n    os._exit(0)\n"
+            "else:\n    os.waitpid(pid, 0)"
+        )
+        return executed(tmp_path, code, peak_mb=4000)[1][3]
+
+    sharing, taking = peak("pass"), peak("own = bytearray(os.urandom(1)) * (200 * 2**20)")
+    assert 300 < sharing < 500
+    assert 150 < taking - sharing < 300
