@@ -246,16 +246,16 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "A reader scores 0.00 on ten possible answers, where guessing scores 0.10. What has it learned?",
             [
-                "nothing: 0.00 and 0.10 are both no knowledge",
-                "something: it is wrong more reliably than ignorance could be",
-                "that its test is broken",
+                "nothing, since 0.00 is as little knowledge as 0.10 is",
+                "something: ignorance is right now and then",
+                "nothing that counts, since its test must be broken",
             ],
             1,
             "Whoever knows nothing is right now and then. Being never right takes information: here, what speakers find worth saying.",
         ),
         QuizQuestion(
-            "In a city 80% of the taxis are yellow and 10% are black. Riders mention “black” every second time. How often must they mention “yellow” for counts to come out right?",
-            ["in more than 1 of 16 rides", "in more than half of the rides", "in more than 4 of 5 rides"],
+            "In a city 80% of the taxis are yellow and 10% are black. Riders of black taxis name the color every second time. How often must riders of yellow ones, for counts to come out right?",
+            ["more than every 16th time", "more than every 8th time", "more than every second time"],
             0,
             "0.10 · 0.5 / 0.80 = 0.0625. What is common needs few mentions.",
         ),
@@ -272,9 +272,9 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "What does the arm with shuffled pictures show?",
             [
-                "that pictures are noisy",
-                "that more pictures would help",
-                "that the gain comes from what the pictures show, not from the learner's second step",
+                "how much the noise in the pictures costs the learner",
+                "how many pictures the learner needs for its gain",
+                "whether the gain comes from what pictures show",
             ],
             2,
             "The learner and its captions are the same, only the pictures belong to other scenes. What is left without the right picture is no better than one answer for all.",
@@ -282,9 +282,9 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "SmolLM2 answered “black” for most animals under one prompt, and “red” under another. What may you conclude?",
             [
-                "that its answers depend on the prompt; the cause is not settled",
-                "that its training text mentions black and red animals most",
-                "that language models cannot know colors",
+                "its answers depend on the prompt; why is open",
+                "its training text mentions black and red animals most",
+                "a language model cannot know colors, whatever its size",
             ],
             0,
             "Reporting bias is one explanation among several, and one small model under eight prompts cannot tell them apart.",

@@ -141,6 +141,7 @@ def interval_plot(
     alt: str,
     threshold: float | None = None,
     band: tuple[float, float] | None = None,
+    threshold_name: str = "threshold",
 ) -> None:
     """Display one row per quantity: a dot per seed, the mean, its 95% interval, its numbers and verdict.
 
@@ -148,10 +149,10 @@ def interval_plot(
         rows: from top to bottom.
         xlabel: what is measured, with its unit.
         alt: what the plot shows, in words.
-        threshold: a value to be drawn as a labeled line.
+        threshold: a value to be drawn as a line, labeled with `threshold_name`.
         band: a region to be drawn hatched and labeled, such as the margin of a null.
     """
-    show(interval_figure(rows, xlabel, threshold, band), alt)
+    show(interval_figure(rows, xlabel, threshold, band, threshold_name), alt)
 
 
 def interval_figure(
@@ -159,6 +160,7 @@ def interval_figure(
     xlabel: str,
     threshold: float | None = None,
     band: tuple[float, float] | None = None,
+    threshold_name: str = "threshold",
 ) -> Figure:
     """The figure of `interval_plot`.
 
@@ -175,7 +177,7 @@ def interval_figure(
         hatched = {"facecolor": "#f1f1f1", "edgecolor": "#c8c8c8", "hatch": "///", "linewidth": 0}
         axes.axvspan(*band, **hatched, zorder=0, label=label)
     if threshold is not None:
-        label = f"threshold {short(threshold)}"
+        label = f"{threshold_name} {short(threshold)}"
         axes.axvline(threshold, color=COLORS[1], linestyle=(0, (5, 3)), linewidth=1.6, zorder=1, label=label)
     for i, row in enumerate(rows):
         spread = [i + 0.2 * math.sin(2.4 * (k + 1)) for k in range(len(row.values))]

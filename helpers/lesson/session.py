@@ -267,7 +267,10 @@ class Lesson:
             raise CourseError(f"This lesson has no exercise {name!r}; it has {known}.")
         if getattr(attempt, "is_reference", False):
             # After a failed check the name stands for the reference; judging that would praise the learner.
-            say("Run the cell with your `{name}` first, then this one.", name=name)
+            say(
+                "Run the cell with your `{name}` first and see it end without an error, then this one.",
+                name=name,
+            )
             return attempt
         solution = self.reference(name)
         solution.is_reference = True

@@ -194,6 +194,7 @@ plots.interval_plot(
     "share of films whose direction is named correctly",
     alt="Interval plot. Two frames: nearly all films right. One random frame: about half. Always the first frame: nearly all.",
     threshold=0.5,
+    threshold_name="chance",
 )
 
 # %% [markdown]

@@ -426,6 +426,7 @@ plots.interval_plot(
     alt="Interval plot. Told the truth both models prefer the true caption nearly always, "
     "told nothing in about half of the pairs, told a lie hardly ever.",
     threshold=0.5,
+    threshold_name="chance",
 )
 
 # %% tags=["claim"]
@@ -488,6 +489,8 @@ for name, scope, experiment in [
 # - it **holds** if the whole interval lies inside the region that the claim names;
 # - it **fails** if the whole interval lies outside;
 # - anything else is **inconclusive**, and so is anything with fewer than six seeds.
+#
+# Where two arms share their seeds, they are *paired*: the difference is taken within each seed first, and the interval is that of the differences.
 #
 # Such an interval knows nothing about the limits of what it measures: for shares close to 0 or 1 it may stick out beyond them. And six equal values give an interval of width zero, which says that these seeds agree, not that nothing else is possible.
 #

@@ -33,7 +33,7 @@ lesson.predict(
 # %% [markdown]
 # ## 1 · A world, and how people talk about it
 #
-# Each kind of animal has a usual color (75%), one other that is not rare (15%), and the remaining eight share the rest (10%). It also has habits: a usual place and a usual verb (about two times in three).
+# Each kind of animal has a usual color (75%), one other that is not rare (15%), and the remaining eight of the ten colors share the rest (10%). It also has habits: a usual place and a usual verb (about two times in three).
 # Which color is usual follows picture books (a yellow lion, a pink pig). It is a convention of children's literature, not zoology, and any other table would serve.
 
 # %% tags=["evidence"]
@@ -118,7 +118,7 @@ for caption in captions(sheep, SEED, say_usual=0.02):
 # > From the share of animals with the usual color, the share with the other one, and the chance that speakers name the other one, return the $m$ at which both colors are said equally often.
 # >
 # > <details><summary>Hint 1</summary>How often a word is heard is a product: how often the thing occurs, times how often it is said when it occurs.</details>
-# > <details><summary>Hint 2</summary>Set <code>usual * m</code> equal to <code>other * say_other</code>, and solve for <code>m</code>.</details>
+# > <details><summary>Hint 2</summary>Both products must be equal. Solve for <code>m</code>.</details>
 
 
 # %% tags=["evidence"]
@@ -178,7 +178,7 @@ def count_words(heard: list[str]) -> np.ndarray:
 # >
 # > <details><summary>Hint 1</summary>With total <code>n</code>, the fraction is <code>counts * n / (row sum * column sum)</code>. <code>keepdims=True</code> keeps the sums in shape.</details>
 # > <details><summary>Hint 2</summary>Write 1 wherever the count is 0, before taking the logarithm: ln 1 = 0.</details>
-# > <details><summary>Hint 3</summary>In an empty column the expected count is 0 too. <code>np.divide(a, b, out=np.ones_like(a), where=a &gt; 0)</code> divides only where there is something.</details>
+# > <details><summary>Hint 3</summary>In an empty column the expected count is 0 too. <code>np.divide(a, b, out=np.ones(a.shape), where=a &gt; 0)</code> divides only where there is something.</details>
 
 
 # %% tags=["evidence"]
@@ -249,7 +249,7 @@ def language_model_colors(heard: list[str], seed: int, steps: int) -> np.ndarray
 # %% [markdown]
 # ## 3 · One who looks
 #
-# The fourth learner hears the *same* captions, but sees the picture to each. It sees little: only how many of the picture's pixels have which color, with three color channels of four levels each, so 64 numbers. Nobody shows it where the animal is.
+# The fourth learner hears the *same* captions, but sees the picture to each. It sees little: only how many of the picture's pixels have which color, with three color channels of four levels each, so 4 · 4 · 4 = 64 numbers. Nobody shows it where the animal is.
 #
 # > **Exercise 3 · `color_histogram`** · ★★☆ · 7 minutes
 # >
@@ -273,7 +273,7 @@ def color_histogram(picture: np.ndarray) -> np.ndarray:
 color_histogram = lesson.check(color_histogram)
 
 # %% [markdown]
-# It proceeds in two steps, and knows nothing but captions and histograms:
+# It proceeds in two steps, and knows nothing but captions and histograms (and, like the counter, which words name colors and animals):
 #
 # 1. *Learn the words.* From the pictures whose caption **names** a color it learns to name colors (a linear fit from histogram to word).
 # 2. *Look again.* It names the color of **every** picture, also of those whose caption says nothing, and counts what it sees for each kind of animal.
@@ -392,7 +392,7 @@ cross = predicted_crossover(P_USUAL, P_OTHER, SAY_OTHER)
 axes.axvline(cross, color=plots.INK, linewidth=1.2)
 axes.text(cross * 1.03, 0.02, f"predicted {cross:.2f}", fontsize=10, color=plots.INK)
 axes.axhline(0.1, color=plots.FAINT, linewidth=1, linestyle=":")
-axes.text(0.021, 0.115, "chance", fontsize=10, color=plots.FAINT)
+axes.text(0.55, 0.115, "chance", fontsize=10, color=plots.FAINT)
 axes.set_xscale("log")
 axes.set_xticks(MENTION, [f"{m:g}" for m in MENTION])
 axes.minorticks_off()
@@ -415,7 +415,7 @@ lesson.say(
 # Read it from left to right. At the left end the readers have thousands of true sentences, and do worse than guessing; the one who looks hears the same sentences and is right about most kinds. At the right end there is nothing between them. What separates the two ends is a habit of speakers, and the crossover stands where one line of arithmetic put it.
 # Had we shown the left end alone, we would have made the same point, only louder, and hidden that it ends at the crossover: so the whole grid of $m$ was fixed beforehand, and all of it is shown.
 #
-# PPMI crosses earlier, since it discounts color words that are frequent with *every* animal. It still counts what was said.
+# PPMI crosses earlier, since it discounts color words that are frequent with *many* animals. That has a price right of the crossover, where it also discounts a usual color that several animals share. And it still counts what was said.
 
 # %% tags=["claim"]
 lesson.claim(
@@ -500,7 +500,7 @@ lesson.claim(
     "ppmi - counts 0.11",
     name="PPMI crosses earlier",
     statement="Left of the crossover (m = 0.11), PPMI names more usual colors than counts do.",
-    prediction="difference above 0, paired by seed: it discounts words that are frequent with all kinds",
+    prediction="difference above 0, paired by seed: it discounts words that are frequent with many kinds",
     scope="world",
     unit="of kinds",
     above=0.0,
@@ -594,9 +594,10 @@ plots.interval_plot(
         for arm in ("counts, inverted habit", "looks, shuffled pictures", "looks, recolored animals")
     ],
     "share of kinds named right",
-    alt="Interval plot. With more captions the counter falls from about chance to zero while looking rises. "
-    "The counter with inverted speakers is near one; looking at shuffled pictures, or at recolored animals, is at about one sixth.",
+    alt="Interval plot. With more captions the counter falls from below chance to zero while looking rises. The counter "
+    "with inverted speakers is near one; looking at shuffled pictures is at one sixth, at recolored animals near zero.",
     threshold=0.1,
+    threshold_name="chance",
 )
 
 # %% tags=["claim"]
@@ -668,7 +669,9 @@ lesson.claim(
 )
 
 # %% [markdown]
-# More of the same text makes the reader *surer*, not more right: at 100 captions there are kinds with no color word at all, where it guesses; later there are none. Quantity cures noise. It does not cure bias, and lesson 05 meets the same law with synthetic data.
+# More of the same text makes the reader *surer*, not more right: at 100 captions few color words have been heard, and some kinds have none, a tie, or a lucky one; by 2,000 the luck is gone. Quantity cures noise. It does not cure bias, and lesson 05 meets the same law with synthetic data.
+#
+# One control did more than it was asked to: recolored animals are named *worse* than by chance. We suspect that the learner then reads the captions through background and shape, and answers with the color that captions mention for this animal. Section 6 tests such a side door.
 
 # %% [markdown]
 # ## 6 · What text gets right
@@ -760,7 +763,7 @@ lesson.claim(
 #
 # When a score is better than it can be, look for a leak. Our suspicion: colors and backgrounds give away the *kind*, and the captions have taught which verb goes with it. That would be no seeing at all; it would be reading with extra steps.
 #
-# The test: **change the world and say nothing.** Overnight every kind takes over the usual color of a second kind, the place of a third and the verb of a fourth. The learner keeps the words that it learned before the change, gets new pictures and no new caption, and is asked what is usual *now*. Who sees will notice; who only remembers what was said will not.
+# The test: **change the world and say nothing.** Overnight every kind takes over the usual color of a second kind, the place of a third and the verb of a fourth. The learner keeps the words that it learned before the change, gets new pictures, each with its animal's name and nothing else, and is asked what is usual *now*. Who sees will notice; who only remembers what captions said will not.
 
 # %% tags=["evidence"]
 # The new color is that of the kind 5 further on, the new place 2, the new verb 8: no kind keeps anything, and
@@ -788,7 +791,7 @@ def changed_world(seed: int) -> dict[str, float]:
 change = lesson.measure(changed_world, live=1)
 plots.interval_plot(
     [change.row(f"now {fact}", f"usual {fact}, as it is now") for fact in ("color", "place", "verb")],
-    "share of kinds named right from new pictures alone",
+    "share of kinds named right from new pictures and the animals' names",
     alt="Interval plot. After the silent change of the world, the looking learner names most of the new colors and places, and hardly any new verb.",
 )
 
@@ -821,7 +824,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# The reader cannot take part in this test at all: no new caption, no news. That is what "text is a proxy for observation" costs. And the looking learner passes it where it really looks, and only there. Its score for verbs came out of the captions, through the side door of "this looks like a frog". A test set that shares the training set's habits would never have told us. (What films add for verbs is the subject of the last part.)
+# The reader cannot take part in this test at all: no new caption, no news. That is what "text is a proxy for observation" costs. And the looking learner passes it where it really looks, and only there. Its score for verbs was no seeing; the likely way in is the side door of "this looks like a frog", and what the captions said of frogs. A test set that shares the training set's habits would never have told us. (What films add for verbs is the subject of the last part.)
 
 # %% [markdown]
 # ## 7 · In the field: a model that has read the internet
@@ -905,7 +908,7 @@ if real_results.records:
             + [round(12 * record[measure]) for measure in ("right", "right with PMI", "favorite")]
             for seed, record in sorted(real_results.records.items())
         ],
-        ["prompt", "right of 12", "right of 12, with PMI", "animals that get the most frequent answer"],
+        ["prompt", "right of 12", "right of 12, with PMI", "animals given the commonest color"],
         caption="SmolLM2-135M, asked for the usual color of twelve animals",
     )
 
@@ -950,7 +953,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# Be careful with the conclusion. The answers are poor, and they change with the prompt far more than with the animal. That fits reporting bias, but it is **not clean evidence** of it: a model so small may not have learned what its text does say, and our yardstick, the picture book, is only one convention. In the small world we could set the speakers' habit and watch; here we cannot.
+# Be careful with the conclusion. The answers are poor, and within a prompt most animals are given one and the same color. That fits reporting bias, but it is **not clean evidence** of it: a model so small may not have learned what its text does say, and our yardstick, the picture book, is only one convention. In the small world we could set the speakers' habit and watch; here we cannot.
 
 # %% [markdown]
 # ---
@@ -1016,7 +1019,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# So the information is often there, under the words. But this reader was *given* the speakers' habits, exact to the digit, and where does one get those without ever having looked? And there is a limit that no reasoning passes: where the usual color is said just as seldom as each of the rare ones, text does not tell them apart.
+# So the information is often there, under the words. But this reader was *given* the speakers' habits and how often a usual color occurs, exact to the digit, and where does one get those without ever having looked? And there is one blind spot: where the usual color is said exactly as seldom as each of the rare ones, text does not tell them apart. On either side of it one can work backwards; close to it, hardly.
 
 # %%
 lesson.say(

@@ -162,7 +162,7 @@ def test_after_a_failed_check_the_reference_is_not_praised_as_the_learners(
     assert function(0.1, 0.9) == "walks right"
     again = lesson.check(function)  # the check's cell is run again, the function's cell is not
     assert again is function
-    assert "first, then this one" in shown[-1]["text/plain"]
+    assert "then this one" in shown[-1]["text/plain"]
     assert "hold" not in shown[-1]["text/plain"]
 
 
