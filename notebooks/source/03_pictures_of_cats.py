@@ -949,6 +949,11 @@ plots.table(
 #
 # As the truth we take the tree of life: how many of these groups two kinds share. All twelve kinds are covered, 66 pairs. A seed means other drawings and other sentences; it does **not** mean other kinds, so the interval speaks of these twelve only.
 
+# %%
+from helpers.models.memory import give_back
+
+give_back()  # what the trainings above have freed: the next model is large
+
 # %% tags=["evidence"]
 LINEAGE = {
     "cat": "tetrapod amniote mammal boreoeutherian laurasiatherian carnivore felid",
