@@ -1,4 +1,4 @@
-"""A real browser: JupyterLab opens the first lesson, runs all of it, and its widget answers the keyboard."""
+"""A real browser: JupyterLab opens each lesson, runs all of it, and its widget answers the keyboard."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ import pytest
 
 from helpers import settings
 from helpers.course import setup
-from helpers.manifest import load
+from helpers.manifest import LessonEntry, load
 
 pytestmark = pytest.mark.browser
 
-FIRST = load().lessons[0]
+LESSONS = load().lessons
 _LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache", ".hypothesis")
 #: No sandbox, as CI runs as root; nothing that asks the network.
 _FLAGS = [
@@ -77,7 +77,10 @@ def chromium() -> str:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """JupyterLab on a copy of the course, so that nothing is saved into this one. Gives its address."""
+    """JupyterLab on a copy of the course, so that nothing is saved into this one.
+
+    Lessons run at their smallest size. Gives a notebook's address, with ``{name}`` for its name.
+    """
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(settings.ROOT, folder / "course", ignore=_LEFT_OUT)
     for name, values in _SETTINGS.items():
@@ -97,6 +100,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
         "IPYTHONDIR": str(folder / "ipython"),
         "COURSE_PROGRESS": str(folder / "progress.json"),
+        "COURSE_SMOKE": "1",
     }
     command = [
         *(sys.executable, "-m", "helpers", "lab", "--no-browser", "--allow-root"),
@@ -110,7 +114,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(f"{address}/api/status?token={token}", server, folder / "server.log")
-        yield f"{address}/lab/tree/notebooks/{FIRST.name}.ipynb?reset&token={token}"
+        yield f"{address}/lab/tree/notebooks/{{name}}.ipynb?reset&token={token}"
     finally:
         _end(server)
 
@@ -136,12 +140,12 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def _run_all(page: Any) -> dict[str, Any]:
+def _run_all(page: Any, seconds: float) -> dict[str, Any]:
     """Run every cell; gives the notebook's state when it is done or has an error."""
     page.wait_for_function(_KERNEL_IDLE, timeout=90_000)
     # Braces, so that the page does not wait for the command: evaluating has no time limit.
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
-    end = time.monotonic() + 60 + 2 * FIRST.seconds
+    end = time.monotonic() + 60 + 2 * seconds
     while True:
         state = page.evaluate(_STATE)
         finished = state["done"] == state["cells"] and not state["running"]
@@ -150,7 +154,8 @@ def _run_all(page: Any) -> dict[str, Any]:
         time.sleep(0.25)
 
 
-def test_the_first_lesson_in_jupyterlab(chromium: str, lab: str) -> None:
+@pytest.mark.parametrize("entry", LESSONS, ids=lambda entry: entry.id)
+def test_a_lesson_in_jupyterlab(entry: LessonEntry, chromium: str, lab: str) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -162,12 +167,12 @@ def test_the_first_lesson_in_jupyterlab(chromium: str, lab: str) -> None:
         page.on(
             "request", lambda request: elsewhere.append(request.url) if _is_elsewhere(request.url) else None
         )
-        page.goto(lab)
+        page.goto(lab.format(name=entry.name))
         page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=90_000)
         notebook = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         notebook.wait_for(timeout=60_000)
 
-        state = _run_all(page)
+        state = _run_all(page, entry.seconds)
         assert state["errors"] == []
         assert state["done"] == state["cells"]
 
