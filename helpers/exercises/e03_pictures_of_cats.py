@@ -125,7 +125,9 @@ CHECKS: dict[str, Check] = {
     "fuse": Check(
         "fuse",
         [
-            Property("weight 0 is the text alone, weight 1 the pictures alone", _fuse_parents),
+            Property(
+                "weight 0 is the z-scored text alone, weight 1 the z-scored pictures alone", _fuse_parents
+            ),
             Property("weight ½ worked out by hand", _fuse_half),
             Property("weight ¼ worked out by hand", _fuse_weight),
             Property("the scales of the two lists do not matter", _fuse_scale),
@@ -255,9 +257,9 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "A colleague shows that text + pictures beat text on a list of color questions. What is missing?",
             [
-                "a larger list",
-                "pictures alone, and questions that are not about looks",
-                "a better optimizer",
+                "text with noise in the place of the pictures",
+                "pictures alone, and other kinds of questions",
+                "a longer list of questions about colors",
             ],
             1,
             "On questions about looks pictures alone may be better still, and on others fusing costs. Show the curve.",
@@ -265,9 +267,9 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "Why is text + shuffled pictures a better control than text + noise?",
             [
-                "it keeps everything about the pictures except which kind they belong to",
-                "it is faster",
-                "noise always helps a little",
+                "only the match between word and picture is lost",
+                "noise would change what the text says as well",
+                "shuffling makes the pictures' vectors shorter",
             ],
             0,
             "If the shuffled pictures helped as much, the gain would not come from what the pictures show of the kind.",
@@ -285,12 +287,12 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "With equal steps, training on matching alone teaches order less well than with false twins. Why?",
             [
-                "the captions of a batch already differ in their words, so order is hardly needed to match them",
-                "a GRU cannot represent order",
-                "cosines cannot represent order",
+                "most captions of a batch differ in their words",
+                "a batch of 128 is too small for a GRU to read order",
+                "a cosine cannot express which word came first",
             ],
             0,
-            "The same network learns it sooner when a false twin makes the mistake expensive.",
+            "So order is hardly needed to match them. The same network learns it when a false twin makes the mistake expensive.",
         ),
         QuizQuestion(
             "Two pictures of one batch have the caption “a red cat”. What does InfoNCE do without the mask?",
