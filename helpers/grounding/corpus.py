@@ -69,12 +69,6 @@ class NamedColors:
         return [kind for kind, count in zip(self.kinds, self.mentioned, strict=True) if not count]
 
     @property
-    def never_colored(self) -> list[str]:
-        """The kinds that are mentioned, but never with a color."""
-        rows = zip(self.kinds, self.mentioned, self.counts.sum(1), strict=True)
-        return [kind for kind, mentions, colored in rows if mentions and not colored]
-
-    @property
     def coverage(self) -> float:
         """The share of the kinds that are named with a color at least once."""
         return float((self.counts.sum(1) > 0).mean())

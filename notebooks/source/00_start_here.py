@@ -195,12 +195,13 @@ plots.interval_plot(
     alt="Interval plot. Two frames: nearly all films right. One random frame: about half. Always the first frame: nearly all.",
     threshold=0.5,
     threshold_name="chance",
+    band=(0.4, 0.6),
 )
 
 # %% [markdown]
 # Each light dot is one seed. The diamond is their mean, and the bar is a 95% **interval**: were the experiment repeated many times, intervals made like this would catch the true value in 95 of 100 cases (lesson 01 builds one by hand). With two answers to choose from, guessing is right half of the time. Where two frames miss, our simple `position` was mistaken about where the animal is.
 #
-# A **claim** is a sentence with a region in which it holds, written down beforehand. Its **verdict** comes from the interval, never from the mean: it *holds* if the whole interval lies in the region, it *fails* if the whole interval lies outside, and otherwise it is *inconclusive*. A claim that there is nothing to see (a *null*) holds only if the whole interval lies within a margin around chance.
+# A **claim** is a sentence with a region in which it holds, written down beforehand. Its **verdict** comes from the interval, never from the mean: it *holds* if the whole interval lies in the region, it *fails* if the whole interval lies outside, and otherwise it is *inconclusive*. A claim that there is nothing to see (a *null*) holds only if the whole interval lies within a margin around chance, the hatched band of the figure.
 
 # %% tags=["claim"]
 lesson.claim(
