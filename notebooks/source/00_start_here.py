@@ -244,7 +244,7 @@ lesson.claim(
 # %% [markdown]
 # ### Failure drill: the test that leaks
 #
-# The third claim fails, and that is the most useful of the three. A walker that will go right starts on the left, so *where* it starts gives away where it goes. Nobody saw any motion; the test leaked. Had we reported only this test, we would have concluded that pictures hold the direction.
+# The third claim fails, and that is the most useful of the three. (We had seen it fail in a trial run; it stands here because so many tests are built like it. The other seeds of LOG.md were fresh, and agree.) A walker that will go right starts on the left, so *where* it starts gives away where it goes. Nobody saw any motion; the test leaked. Had we reported only this test, we would have concluded that pictures hold the direction.
 #
 # The cure was the control: draw the frame at random, and the leak closes. Wherever a result of this course could have another cause, there is such a control beside it.
 

@@ -757,7 +757,7 @@ lesson.claim(
 # %% [markdown]
 # The rule is not "pictures beat text". A source teaches what it shows, and speakers do show places and verbs.
 #
-# But look at the last claim: our own prediction fails. Our animals walk left and right in the same postures, so **one picture cannot show which way they walk**, and a histogram even less. And yet looking names the usual verbs as well as reading does. How can anyone see what is not there?
+# But look at the last claim: our own prediction fails. (It first read "below 0". When the differences turned out to be exactly 0, we put the margin at −0.1, so that the row says plainly that it fails.) Our animals walk left and right in the same postures, so **one picture cannot show which way they walk**, and a histogram even less. And yet looking names the usual verbs as well as reading does. How can anyone see what is not there?
 #
 # ### Failure drill: seeing what was never shown
 #
