@@ -8,8 +8,7 @@ standard error, and None returned: a lesson goes on without it. No global settin
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from helpers.models.bars import without_bars
 from helpers.models.cache import cached
 from helpers.models.convert import llama_from_gguf, safetensors_from_archive
 from helpers.models.hub import HUB, hub_folder, local_folder
@@ -294,7 +294,7 @@ def _load_language_model(weights: Weights, tier: Tier) -> LanguageModel:
 
 def _network(kind: Any, folder: Path, tier: Tier) -> PreTrainedModel:
     """A model of a transformers class, in eval mode on the tier's device, with every weight from its file."""
-    with _no_progress_bar():
+    with without_bars():
         model, report = kind.from_pretrained(
             folder, dtype=tier.dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
@@ -302,20 +302,6 @@ def _network(kind: Any, folder: Path, tier: Tier) -> PreTrainedModel:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise CourseError(f"The weights in {folder} are incomplete (no {missing}): delete that folder.")
     return model.eval().to(tier.device)
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Keep transformers' bar, which a notebook would store as a widget, out of a load of half a second."""
-    from transformers.utils import logging
-
-    was_shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if was_shown:
-            logging.enable_progress_bar()
 
 
 def _load_image_encoder(weights: Weights, tier: Tier) -> ImageEncoder:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from helpers.world.grammar import Reading, describe, parse, vocabulary
 from helpers.world.painting import draw, film, films, naive_picture, pictures
 from helpers.world.questions import Question, ask
+from helpers.world.records import STYLES, captions, part_of, record, style_of
 from helpers.world.sampling import PRESETS, Preset, sample
 from helpers.world.scenes import Animal, Scene, reverse
 from helpers.world.verdicts import Verdict, verify
@@ -32,6 +33,7 @@ __all__ = [
     "RELATIONS",
     "REVERSE",
     "SIZES",
+    "STYLES",
     "TYPICAL_COLOR",
     "VERBS",
     "Animal",
@@ -41,15 +43,19 @@ __all__ = [
     "Scene",
     "Verdict",
     "ask",
+    "captions",
     "describe",
     "draw",
     "film",
     "films",
     "naive_picture",
     "parse",
+    "part_of",
     "pictures",
+    "record",
     "reverse",
     "sample",
+    "style_of",
     "verify",
     "vocabulary",
 ]

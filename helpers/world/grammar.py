@@ -307,7 +307,12 @@ def _told_attributes(scene: Scene, mention: Iterable[str] | None) -> frozenset[s
     return told if scene.relation else told - {"relation"}
 
 
-def describe(scene: Scene, seed: int | None = None, mention: Iterable[str] | None = None) -> str:
+def describe(
+    scene: Scene,
+    seed: int | None = None,
+    mention: Iterable[str] | None = None,
+    pattern: str | None = None,
+) -> str:
     """A true caption of the scene, such as "In the snow, a big gray rabbit is sleeping."
 
     Args:
@@ -315,15 +320,19 @@ def describe(scene: Scene, seed: int | None = None, mention: Iterable[str] | Non
         seed: Chooses the wording; the same (scene, seed) gives the same words. None gives the plainest.
         mention: The attributes to tell, of kind, color, size, place, verb, relation; None tells all.
             A second animal is mentioned where the relation is told or the chase, by the same attributes.
+        pattern: the sentence's form, one of `PATTERNS` that tells just these attributes; None chooses one.
 
     Raises:
-        CourseError: if `mention` names something else.
+        CourseError: if `mention` names something else, or the pattern does not fit.
     """
     told = _told_attributes(scene, mention)
     choose = _Chooser(scene, seed)
     chase = scene.verb == "chases" and "verb" in told
     with_whom = chase or "relation" in told
-    pattern = choose(_patterns_for(told & {"place", "verb", "relation"}, scene.verb, with_whom))
+    fitting = _patterns_for(told & {"place", "verb", "relation"}, scene.verb, with_whom)
+    if pattern is not None and pattern not in fitting:
+        raise CourseError(f"The pattern {pattern!r} does not fit this scene; these do: {', '.join(fitting)}.")
+    pattern = pattern or choose(fitting)
 
     def phrase(kind: str, color: str) -> str:
         size = choose(_SIZE_FORMS[scene.size]) if "size" in told else ""
