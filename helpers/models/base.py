@@ -11,6 +11,7 @@ system. It has also learned two side tasks that no lesson trains on: they show w
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from dataclasses import replace
@@ -151,8 +152,47 @@ def _all_texts() -> tuple[str, ...]:
     return tuple(texts + tasks)
 
 
+# --- the committed base -------------------------------------------------------------------------------------
+
+
+def scores(folder: Path) -> dict[str, float]:
+    """What a stored base can do, as its card says it: probabilities and shares over fresh scenes of the test.
+
+    "right" is the exact probability of one of the three right captions, "fluent" the share of sampled
+    captions that the grammar has, "side tasks" the probability of their right answers.
+    """
+    model, tokenizer = small.load(folder)
+    scenes = records(240, seed=99, part="test")
+    chats = [(world.record(scene), caption) for scene in scenes for caption in world.captions(scene)]
+    right = small.score(model, tokenizer, chats).exp().view(len(scenes), -1).sum(1)
+    habitual = [scene.kind in HABITS for scene in scenes]
+    sampled = small.sample(model, tokenizer, [world.record(scene) for scene in scenes], seed=0)
+    fluent = sum(world.parse(caption) is not None for caption in sampled) / len(scenes)
+    return {
+        "right": float(right.mean()),
+        "right, kinds with a habit": float(right[habitual].mean()),
+        "right, other kinds": float(right[[not habit for habit in habitual]].mean()),
+        "fluent": fluent,
+        "side tasks": float(small.score(model, tokenizer, side_tasks(200, seed=99)).exp().mean()),
+    }
+
+
 def commit() -> None:
-    """Build the base of seed 0 anew into the folder that the course carries."""
+    """Build the base of seed 0 anew into the folder that the course carries, with its card."""
     shutil.rmtree(CHECKPOINT, ignore_errors=True)
     CHECKPOINT.mkdir(parents=True)
     build(CHECKPOINT, 0)
+    for file in CHECKPOINT.iterdir():
+        file.chmod(0o644)  # safetensors writes for the owner only
+    card = {
+        "built by": "python -m helpers.models.base",
+        "what it is": "a Llama of 0.1 million parameters: records into captions, wrong by habit; seed 0",
+        "weights": "trained from scratch on text of the course's own world; same license as the course",
+        "configuration": {**CONFIG, "seed": 0},
+        "scores": {name: round(score, 3) for name, score in scores(CHECKPOINT).items()},
+    }
+    (CHECKPOINT / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    commit()
