@@ -178,9 +178,9 @@ def _changing(path: Path) -> Iterator[None]:
             raise CourseError(
                 f"The disk is full, so {path} cannot be written; free some space there."
             ) from error
+        why = error.strerror or error
         raise CourseError(
-            f"{path} cannot be written ({error.strerror or error}); make that folder writable, or set "
-            "COURSE_HOME to a folder that you can write to."
+            f"{path} cannot be written ({why}); make sure that its folder can be written to."
         ) from error
 
 
