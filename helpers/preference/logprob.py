@@ -16,7 +16,7 @@ class _LogProbability(torch.autograd.Function):
 
     torch's `log_softmax` computes the same gradient as g − g·p, which rounds otherwise than g·(1 − p) where p
     is close to 1. AdamW, which scales every gradient to one size, makes steps of such differences: some
-    weights would be up to 2e-4 from TRL's after 20 steps. With this function SFT and KTO have TRL's very bits.
+    weights would be up to 2e-4 from TRL's after 20 steps. With this, SFT and KTO have TRL's very bits.
     """
 
     @staticmethod

@@ -115,6 +115,15 @@ def test_weights_leave_a_kind_of_thumb_out(model, tokenizer, thumbs, thumb_rows)
     assert furthest(weights(one), weights(model)) > 1e-3
 
 
+@pytest.mark.parametrize(
+    ("device", "native", "bf16", "fp16"),
+    [("cpu", True, False, False), ("cuda", True, True, False), ("cuda", False, False, True)],
+)
+def test_precision_follows_the_device(device, native, bf16, fp16, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
+    assert with_trl._precision(device) == {"bf16": bf16, "fp16": fp16}
+
+
 # --- the order of rows --------------------------------------------------------------------------------------
 
 
