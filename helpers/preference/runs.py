@@ -142,14 +142,13 @@ def order(count: int, settings: Settings) -> list[list[int]]:
 
 
 def fresh_copy(model: PreTrainedModel) -> PreTrainedModel:
-    """A copy that shares nothing with `model`, and has no gradients left over.
+    """A copy that shares nothing with `model`.
 
     TRL's trainers replace `forward` on the model object itself, and a plain deepcopy of such a model goes on
     running the *original's* weights. The copy runs its own.
     """
     made = copy.deepcopy(model)
     made.__dict__.pop("forward", None)
-    made.zero_grad()
     return made
 
 

@@ -147,7 +147,7 @@ def arguments(settings: Settings, folder: str, device: str) -> TrainingArguments
 
 
 def _precision(device: str) -> dict[str, bool]:
-    """By what the device can do: 32 bits on a CPU; on a GPU bfloat16, or float16 where that would be emulated."""
+    """By what the device can do: 32 bits on a CPU; on a GPU bfloat16, or float16 where that is emulated."""
     import torch
 
     gpu = device == "cuda"

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
+import os
 import random
+import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pytest
 import torch
+import tqdm.auto
 
+from helpers import settings as course
 from helpers.data import formats
 from helpers.models import small
 from helpers.preference import fast, runs
@@ -222,7 +228,7 @@ def test_random_states_and_threads_are_given_back(train, method, model, tokenize
 def test_nothing_is_printed_logged_or_warned(
     train, method, model, tokenizer, data_for, capfd, caplog, monkeypatch
 ):
-    monkeypatch.setenv("TQDM_DISABLE", "1")
+    monkeypatch.setattr(tqdm.auto, "tqdm", functools.partial(tqdm.auto.tqdm, disable=True))
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         train(model, tokenizer, data_for(method), settings(method, steps=2, desirable_weight=9.0))
@@ -231,9 +237,28 @@ def test_nothing_is_printed_logged_or_warned(
     assert [record.message for record in caplog.records if record.levelname != "DEBUG"] == []
 
 
-def test_one_bar_counts_the_steps_of_trl(model, tokenizer, chats, monkeypatch):
-    import tqdm.auto
+def test_the_first_training_of_a_session_prints_nothing_but_its_bar():
+    """Importing TRL, too, is quiet."""
+    code = """
+from helpers.data import formats
+from helpers.models import base
+from helpers.preference.train import Settings, train
+rows = formats.unpaired([("cat", "cat", True), ("cat", "dog", False), ("dog", "dog", True)])
+train(*base.base(0), rows, Settings("kto", 1e-3, steps=2, batch_size=2))
+"""
+    environment = {**os.environ, "TQDM_DISABLE": "1"}
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=course.ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (result.stdout, result.stderr) == ("", "")
 
+
+def test_one_bar_counts_the_steps_of_trl(model, tokenizer, chats, monkeypatch):
     bars = []
 
     class Bar:
