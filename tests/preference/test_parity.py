@@ -24,8 +24,8 @@ OF_PAIRS = {
     "apo_zero": losses.apo_zero_loss,
     "apo_down": losses.apo_down_loss,
 }
-# Settings of TRL whose difference to ours is rounding: loss, reward and gradient.
-FLOAT64, FLOAT32 = 1e-12, 2e-6
+# What rounding may differ by; log-probabilities of whole answers, and so rewards, by five times that in float32.
+FLOAT64, FLOAT32 = 1e-12, 1e-6
 
 
 def settings(method):
@@ -157,10 +157,10 @@ def test_losses_rewards_and_gradients_are_trls_with_a_real_model(
         ref = small.score(model, tokenizer, list(zip(questions, said, strict=True)))
         tokens = per_token[:ROWS][answer[:ROWS, 1:]]
         loss, rewards, kl = ours(method, per_token.sum(1), ref, tokens, desirable, *kl_logps)
-        compare_rewards(made, method, rewards, desirable, 10 * FLOAT32)
+        compare_rewards(made, method, rewards, desirable, 5 * FLOAT32)
         if method == "kto":
             assert kl > 0.1
-            assert logged(made, "kl") == pytest.approx(kl, abs=10 * FLOAT32)
+            assert logged(made, "kl") == pytest.approx(kl, abs=5 * FLOAT32)
     loss.backward()
     assert theirs.item() == pytest.approx(loss.item(), abs=FLOAT32)
     assert max(gradient.abs().max().item() for gradient in gradients) > 1e-2
