@@ -24,7 +24,7 @@ OF_PAIRS = {
     "apo_zero": losses.apo_zero_loss,
     "apo_down": losses.apo_down_loss,
 }
-# What rounding may differ by; log-probabilities of whole answers, and so rewards, by five times that in float32.
+# What rounding may do; in float32 five times that to rewards, as whole answers are summed.
 FLOAT64, FLOAT32 = 1e-12, 1e-6
 
 
