@@ -36,8 +36,13 @@ def clean(seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
     Each call gives a model of its own, free to be trained.
     """
+    return small.load(cached_clean(seed))
+
+
+def cached_clean(seed: int) -> Path:
+    """The folder of this seed's clean model in the cache; built if need be."""
     config = {**CONFIG, "seed": seed, "base": base.CONFIG}
-    return small.load(cached("clean", config, lambda folder: build(folder, seed)))
+    return cached("clean", config, lambda folder: build(folder, seed))
 
 
 def build(folder: Path, seed: int) -> None:
