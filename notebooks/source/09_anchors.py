@@ -143,7 +143,7 @@ for regime, (start, pairs) in REGIMES.items():
 #
 # > **Exercise 1 · `arrow`** · ★☆☆ · 4 minutes
 # >
-# > Four tensors of shape `(pairs,)`: log-probabilities of winners and losers under the trained model (the policy), and under the model it started from (the reference). Return two numbers: the mean change of the **losers**, then that of the **winners**, in nats; positive means more probable than before. (In this order, since losers run along the *x* axis.)
+# > Four tensors of shape `(pairs,)`: log-probabilities of winners and losers under the trained model (the policy), and under the model it started from (the reference). Return two numbers: the mean change of the **losers**, then that of the **winners**, in nats; positive means more probable than before. (In this order, since the losers run along the figure's horizontal axis.)
 # >
 # > <details><summary>Hint 1</summary>A change is after minus before: policy minus reference.</details>
 # > <details><summary>Hint 2</summary>Return a tuple of two <code>float(…)</code>, each the <code>.mean()</code> of a difference.</details>
@@ -198,7 +198,7 @@ plots.table(
 
 # %% [markdown]
 # - **DPO** always pulls at both sides alike: it cares about the margin alone, and lets go once that is wide.
-# - **APO-zero** lifts the winner and pushes the loser, each measured from where the reference has it (its *anchor* is zero): it goes on lifting a winner that has sunk, whatever the margin.
+# - **APO-zero** lifts the winner and pushes the loser, each measured from where the reference has it (its *anchor* is zero): it goes on lifting the winner, however wide the margin is already.
 # - **APO-down** pushes the loser, and leaves the winner alone at the start; as soon as the margin is there, the force on the **winner** turns negative.
 #
 # Forces are what a loss asks for. What a network does with them depends on what its answers share: raise one caption, and others rise with it.
@@ -333,9 +333,9 @@ plots.table(
 
 
 # %%
-def arrow_figure(tips: dict[str, list[tuple[float, float]]], bold: str = "") -> Any:
+def arrow_figure(title: str, tips: dict[str, list[tuple[float, float]]], bold: str = "") -> Any:
     """Arrows from (0, 0), one per name, to the mean of its tips; one thin line per tip. `bold` stands out."""
-    figure, axes = plots.new_figure(720, 420)
+    figure, axes = plots.new_figure(780, 430)
     for number, (name, points) in enumerate(tips.items()):
         color, marker = plots.COLORS[number], plots.MARKERS[number]
         strong = not bold or name == bold
@@ -356,13 +356,25 @@ def arrow_figure(tips: dict[str, list[tuple[float, float]]], bold: str = "") -> 
             },
         )
         look = {"linestyle": "none", "marker": marker, "markersize": 9, "markeredgecolor": "white"}
-        axes.plot([x], [y], color=color, alpha=1.0 if strong else 0.25, label=name, **look)
+        label = f"{name} ({x:+.1f}, {y:+.1f})".replace("-", "−")
+        axes.plot([x], [y], color=color, alpha=1.0 if strong else 0.25, label=label, zorder=3, **look)
     axes.axhline(0, color=plots.FAINT, linewidth=1)
     axes.axvline(0, color=plots.FAINT, linewidth=1)
-    axes.margins(0.08)
+    axes.margins(0.12)
+    corners = {
+        "winners rise, losers fall": (0.02, 0.97),
+        "both fall": (0.02, 0.02),
+        "both rise": (0.98, 0.97),
+    }
+    for words, (x, y) in corners.items():
+        side = {"ha": "left" if x < 0.5 else "right", "va": "bottom" if y < 0.5 else "top"}
+        axes.text(
+            x, y, words, transform=axes.transAxes, color=plots.FAINT, fontsize=10, style="italic", **side
+        )
+    axes.set_title(title)
     axes.set_xlabel("change of the losers' log-probability (nats)")
     axes.set_ylabel("change of the winners' (nats)")
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="(losers, winners)")
     return figure
 
 
@@ -390,8 +402,7 @@ def arrows_in_words(tips: dict[str, list[tuple[float, float]]]) -> str:
 
 for regime in REGIMES:
     tips = tips_of(results, regime)
-    lesson.say("**{regime}**", regime=regime)
-    plots.show(arrow_figure(tips), alt=f"{regime}. {arrows_in_words(tips)}")
+    plots.show(arrow_figure(regime, tips), alt=f"{regime}. {arrows_in_words(tips)}")
 
 # %% tags=["claim"]
 for measure_name, name, statement, prediction, region, expected in [
@@ -480,7 +491,7 @@ for regime, what, expected in [
 # %% [markdown]
 # Read the two figures side by side.
 #
-# - **Above, winners are better.** Five arrows rise together: in this regime even DPO lifts its winners, though its loss would be content to let them sink. Why? The base gave these winners little probability to begin with, and whatever teaches it *say the color of the record* lifts all of them at once. APO-down goes the other way: having lifted them at first, it pushes them down with the losers.
+# - **Above, winners are better.** Five arrows rise together: in this regime even DPO lifts its winners, though its loss would be content to let them sink. Why? The base gave these winners little probability to begin with, and whatever teaches it *say the color of the record* lifts all of them at once. APO-down goes the other way, and takes them down with the losers.
 # - **Below, the model is better.** Here the winners *should* sink: they are wrong. DPO and APO-down let them. APO-zero and KTO hold them about where they were, the SFT term holds them up, and SFT lifts them, and the losers with them, since a false caption resembles another. Every winner is wrong, so SFT must fail here; that is no fault of its optimizer.
 #
 # So "who keeps the likelihood of the good answer?" has a twin: *was the answer good?* An arrow that points down is a failure above and the right thing below. Displacement is a fact about a figure; whether it is a harm depends on the winners. (The first prediction about it fails here. Papers report it mostly for answers that the model finds likely already, or for two answers that are much alike; ours were unlikely.)
@@ -514,22 +525,35 @@ def learning_rates(seed: int) -> dict[str, float]:
 
 # %%
 rates = lesson.measure(learning_rates, live=0)
+
+
+def rate_words(rate: float) -> str:
+    return f"{rate:.5f}".rstrip("0")
+
+
 if rates.records:
     figure, axes = plots.new_figure(720, 360)
     words = []
-    for regime in REGIMES:
-        for method in ["apo_zero", "apo_down"]:
-            means = [rates.interval(f"{regime} {method} {rate:g}").mean for rate in RATES]
-            axes.plot(RATES, means, label=f"{regime}: {METHODS[method]}")
-            words.append(f"{regime}, {METHODS[method]}: {', '.join(f'{mean:.2f}' for mean in means)}")
+    for number, (regime, method) in enumerate((r, m) for r in REGIMES for m in ["apo_zero", "apo_down"]):
+        spans = [rates.interval(f"{regime} {method} {rate:g}") for rate in RATES]
+        means = [span.mean for span in spans]
+        half = [span.high - span.mean for span in spans]
+        apart = [rate * (0.94 + 0.04 * number) for rate in RATES]  # so that no bar hides another
+        axes.errorbar(apart, means, half, capsize=4, label=f"{regime}: {METHODS[method]}")
+        words.append(f"{regime}, {METHODS[method]}: {', '.join(f'{mean:.2f}' for mean in means)}")
     axes.set_xscale("log")
-    axes.set_xticks(RATES, [f"{rate:g}" for rate in RATES])
+    axes.set_xticks(RATES, [rate_words(rate) for rate in RATES])
     axes.set_xticks([], minor=True)
-    axes.set_ylim(0, 1)
+    axes.set_ylim(-0.03, 1.03)
     axes.set_xlabel("learning rate (β = 0.5, 80 steps)")
     axes.set_ylabel("probability of a right caption")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     plots.show(figure, alt=f"Lines over three learning rates, from low to high. {'; '.join(words)}.")
+    lesson.say(
+        "Before training: {worse:.2f} where winners are better, {better:.2f} where the model is better.",
+        worse=results.interval("winners better start right").mean,
+        better=results.interval("model better start right").mean,
+    )
 
 # %% tags=["claim"]
 for regime, says, prediction, region, expected in [
@@ -566,7 +590,7 @@ for regime, says, prediction, region, expected in [
 # %% [markdown]
 # (Here the best of three learning rates is picked on the exam itself, by seed, and for both losses alike: as a control it asks whether *any* of them would do, and is no recipe for choosing one.)
 #
-# Two things are worth taking home. Where winners are better, slow APO-down does improve on the base a little: early on, the common lift of all true captions outweighs its pull downwards; driven further, it gives that back and everything else with it. And a high learning rate ruins APO-down **in its own regime too**: nothing in it holds the model when both sides sink, and the right captions, which are neither winners nor losers here, sink along.
+# Two things are worth taking home. Where winners are better, slow APO-down does improve on the base a little: for a while, what lifts all true captions outweighs its pull downwards; driven further, it gives that back and everything else with it. And a high learning rate ruins APO-down **in its own regime too**: nothing in it holds the model when both sides sink, and the right captions, which are neither winners nor losers here, sink along.
 
 # %% [markdown]
 # ## 5 · Each method at its best
@@ -611,7 +635,7 @@ best = lesson.measure(each_at_its_best, live=0)
 
 def setting_words(method: str, setting: Setting) -> str:
     knob = f"{setting.steps} steps" if method == "sft" else f"β {setting.beta:g}"
-    return f"{setting.learning_rate:g}, {knob}"
+    return f"{rate_words(setting.learning_rate)}, {knob}"
 
 
 if best.records:
@@ -702,7 +726,7 @@ for measure_name, name, statement, prediction, region, expected in [
 # Where winners are better, most methods want the highest rate of the grid and end far above the shared setting. There imitation and preferences are close: APO-zero's lead over SFT is smaller than the margin that we had named, since right winners already say nearly all there is to learn. DPO alone gains less. APO-down's best is the slowest of its settings: it does least harm by doing little.
 # Where the model is better, SFT's best is the least training that the grid allows, and even that does not beat leaving the model alone. APO-down, at the mercy of its seed before (look at the spread of its interval at the shared setting), is now among the best, with a high β: its force fades once the log-ratios are a little apart, so that it stops in time. Who shows the shared setting alone would say that it fails in its own regime; who shows the tuned one alone hides how narrow its path is. Over APO-zero it gains about a hundredth, too little for six seeds to settle by every comparison (this one and that of section 4 differ), and over plain DPO nothing.
 #
-# Look at any arrow of either figure again, and of the tuned runs.
+# Look at any arrow again, at the shared setting or at each method's own best.
 
 
 # %%
@@ -713,7 +737,8 @@ def arrows_html(regime: str, method: str, setting: str) -> str:
         return "<p>Nothing is stored for this seed: <code>make evidence LESSONS=09</code> measures it.</p>"
     tips = tips_of(source, regime)
     picture = plots.figure_html(
-        arrow_figure(tips, METHODS[method]), f"{METHODS[method]} stands out. {arrows_in_words(tips)}"
+        arrow_figure(f"{regime}, {setting}", tips, METHODS[method]),
+        f"{METHODS[method]} stands out. {arrows_in_words(tips)}",
     )
     names = ["right", "valid", "drift", "winners", "losers"]
     row = [METHODS[method], *(str(source.interval(f"{regime} {method} {name}")) for name in names)]
@@ -736,6 +761,8 @@ lesson.widget(
 # | **teacher, own style** | a right caption, always "There is …" | the base's answer |
 # | **teacher, mixed styles** | a right caption, in the styles and shares that people use | the base's answer |
 # | **judge** | the best of six answers by the base, by a noisy score | the worst of them |
+#
+# (Where a judge's best and worst answers are the same sentence, the pair says nothing; it stays in.)
 #
 # The reviser is yours to write. The world's grammar reads a caption (`world.parse` gives a `Reading` with the facts and the `pattern` of the sentence, or None) and writes one (`world.describe(scene, pattern=…)`).
 #
@@ -876,6 +903,7 @@ def who_writes(seed: int) -> dict[str, float]:
 
 # %%
 authors = lesson.measure(who_writes, live=0)
+SHORT = {"dpo": "dpo", "zero": "apo_zero", "sft": "sft"}
 if authors.records:
     plots.table(
         [
@@ -896,6 +924,14 @@ if authors.records:
             *(f"{label}: {name}" for name in ["right", "style drift"] for label in PUPILS.values()),
         ],
         caption="Who writes the winner? Mean and 95% interval over the seeds",
+    )
+    lesson.say(
+        "And the arrows: on the judge's pairs the winners' log-probability changed by {dpo} nats under DPO, {zero} under APO-zero and {sft} under SFT; on the careful reviser's by {careful_dpo}, {careful_zero} and {careful_sft}.",
+        **{name: str(authors.interval(f"judge {method} winners")) for name, method in SHORT.items()},
+        **{
+            f"careful_{name}": str(authors.interval(f"careful reviser {method} winners"))
+            for name, method in SHORT.items()
+        },
     )
 
 # %% tags=["claim"]
@@ -965,45 +1001,46 @@ for method, other, name, statement, prediction, region, expected in [
 # - **Careful reviser and mixed teacher** are about equally good: both are always right, and both write as the model does. That the winner differs from the loser in one word *only* brings no further gain here.
 # - **A teacher with a style of its own** teaches being right, and its style along with it: it is in every winner and in few losers. The loss cannot know which difference was meant. If the style matters to you, have the model's own answers revised.
 # - **The sloppy reviser and the judge** are another matter: many of their winners are *wrong* (see the second column). The judge can only choose among what the base writes, and about these kinds the base hardly ever writes the right color. So these rows compare right winners with wrong ones, and say little about contrast as such. Compare SFT with APO-zero in them: imitation swallows every wrong winner whole, while a loss that sees the loser too can still learn which of two wrong answers is worse.
+# - **Displacement** shows here, in the sentence below the table: the judge's winners are the base's own, likely answers, and on *these* pairs DPO lets winners sink. (We state no claim about it: no region was named before it was seen.)
 
 # %% [markdown]
 # ## 7 · What papers report, and what we saw
 #
-# Nothing here can confirm or refute a paper about models ten thousand times as large. But a claim that is stated in general can be looked at in a world where the truth is known.
+# Nothing here can confirm or refute a paper about models tens of thousands of times as large. But a claim that is stated in general can be looked at in a world where the truth is known.
 
 
 # %%
 def verdict(name: str) -> str:
     """A claim's verdict with its interval, as this notebook has it."""
     claim = lesson.claims[name]
-    return f"{claim.verdict}: {claim.measured or 'not measured for this seed'}"
+    return f"{claim.verdict} ({claim.measured or 'not measured for this seed'})"
 
 
 plots.table(
     [
         [
             "APO-zero where winners are better than the model, APO-down where the model is better (D'Oosterlinck et al., 2024)",
-            f"over DPO in the first case {verdict('tuned, better winners: APO-zero over DPO')}; the wrong anchor {verdict('the wrong anchor costs')}; over APO-zero in the second {verdict('tuned, worse winners: APO-down over APO-zero')}",
+            f"APO-zero over DPO in the first: {verdict('tuned, better winners: APO-zero over DPO')}; APO-down harms there: {verdict('the wrong anchor costs')}; APO-down over APO-zero in the second: {verdict('tuned, worse winners: APO-down over APO-zero')}, as good as DPO: {verdict('tuned, worse winners: APO-down and DPO')}",
             "ours is the extreme: every winner of the second case is wrong, and 80 steps at these rates can wreck a model",
         ],
         [
             "contrastive revisions (CLAIR) teach more than judged answers or a stronger author's (same paper)",
-            f"over a judge {verdict('careful revision over a judge: APO-zero')}; over a teacher {verdict('careful revision over a teacher')}",
+            f"more than a judge's: {verdict('careful revision over a judge: APO-zero')}; more than a teacher's: {verdict('careful revision over a teacher')}",
             "our teacher is never wrong and its captions are short; what revision saves here is the style",
         ],
         [
             "DPO can lower the likelihood of its winners (Pal et al., 2024; Razin et al., 2024)",
-            f"better winners {verdict('DPO lets winners sink: winners better')}; worse winners {verdict('DPO lets winners sink: model better')}",
+            f"where winners are better: {verdict('DPO lets winners sink: winners better')}; where they are worse: {verdict('DPO lets winners sink: model better')}",
             "they see it for winners that were likely already or much like the losers; our better winners were unlikely",
         ],
         [
             "an SFT term on the winners helps DPO (Pang et al., 2024)",
-            verdict("better winners: an SFT term helps DPO"),
+            f"where winners are better: {verdict('better winners: an SFT term helps DPO')}",
             "theirs is reasoning with verified winners; where winners are wrong the term pulls at wrong answers",
         ],
         [
             "KTO matches or exceeds DPO from 1 to 30 billion parameters (Ethayarajh et al., 2024)",
-            f"KTO against paired APO-zero {verdict('better winners: KTO is APO-zero')}",
+            f"KTO as good as paired APO-zero: {verdict('better winners: KTO is APO-zero')}",
             "they train on preferences about open-ended answers; ours are exact verdicts on one task",
         ],
     ],
@@ -1011,7 +1048,7 @@ plots.table(
 )
 
 # %% [markdown]
-# Settings differ by orders of magnitude, too. For Llama-3-8B-Instruct the APO paper used a learning rate of 0.0000002 with β = 0.1 and batches of 64; with contrastive revisions APO-zero gained 7.65% on MixEval-Hard and closed 45% of the gap to GPT-4-turbo. Our model is a hundred thousand parameters, and takes rates a thousand times as high. **Copy the order of the search, not the numbers.**
+# Settings differ by orders of magnitude, too. For Llama-3-8B-Instruct the APO paper used a learning rate of 0.0000002 with β = 0.1 and batches of 64; with contrastive revisions APO-zero gained 7.65% on MixEval-Hard and closed 45% of the gap to GPT-4-turbo. Our model has a hundred thousand parameters, and takes rates more than a hundred times as high. **Copy the way of searching, not the numbers.**
 
 # %% [markdown]
 # ## 8 · What it costs
@@ -1065,7 +1102,9 @@ plots.table(
 )
 
 # %% [markdown]
-# The training is the small item: the same few seconds for everyone, half of that for SFT. What you pay for is the winner. A reviser or teacher who is right costs a reader's attention for each pair; a judge costs six answers and six verdicts a pair and, with this base, still hands over mostly wrong winners. (Lesson 08 has the exchange rate of thumbs against true captions.)
+# In token passes the training is by far the larger item, and at this size it still takes seconds: the least for SFT, the most for KTO. What passes cannot buy stands in the second table: a reviser or teacher who is right pays attention to every pair; a judge asks for six answers and six verdicts a pair and, with this base, still hands over mostly wrong winners.
+#
+# The talk expects preferences to cut annotation and compute. In this task they cut neither where right answers are at hand: SFT reads half as many tokens as any method that also reads losers, and is about as good. What they change is the *kind* of annotation: a verdict on two answers in the place of a right one, and with KTO a thumb in the place of a pair, with hardly a loss. (Lesson 08 has the exchange rate of thumbs against true captions.)
 
 # %% [markdown]
 # ## 9 · Which method, then?
@@ -1159,9 +1198,9 @@ plots.table(
         [
             "mediocre answers and nothing else",
             "better",
-            "nothing saved",
+            "nothing: they are there",
             "none: keep the model",
-            "no training",
+            f"(SFT's least harmful: {start_with('model better', 'sft')})",
             reached("model better", "sft"),
         ],
     ],
@@ -1257,9 +1296,9 @@ lesson.quiz("recap")
 #
 # - A margin can grow while both sides fall. Draw the arrow of winners and losers before you believe a loss.
 # - Ask first whether the winners are better than the model. If so, lift them: SFT on right answers does nearly all there is to do, APO-zero and DPO+SFT keep up with it. If not, never imitate them: a method that only wants the margin learns from the difference between two wrong answers.
-# - The wrong anchor stays behind at every setting that we tried. A high learning rate makes it fail completely, in its own regime too. One setting for all and each method's best tell different stories; show both.
+# - The wrong anchor stays behind at every learning rate that we tried; a high one makes APO-down fail completely, in its own regime too. One setting for all and each method's best tell different stories; show both.
 # - A careful reviser keeps the model's style; a teacher with a style of its own hands that over too. A judge cannot choose an answer that the model never writes.
-# - The training is cheap, the winners are not.
+# - Token passes are cheap, right winners are not.
 #
 # **Limits of this demo.** One task with one sort of error, captions of a dozen words, 160 pairs, a model of a hundred thousand parameters at learning rates far above those of large ones. Judge, reviser and teacher are simulated, and right or wrong by construction. In the second regime *every* winner is wrong; in real data a better model still meets some good winners. Arrows are of the training pairs, and "best of nine" settings means best of these nine. The authors of the five kinds of pairs differ in how many of their winners are right, so they do not isolate contrast.
 #
