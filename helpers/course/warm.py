@@ -14,16 +14,18 @@ from helpers import settings
 
 def run() -> int:
     """Build what is missing, a line each. Returns an exit status: 1 if something could not be stored."""
-    from helpers.models import base, real
+    from helpers.models import base, clean, real
 
-    seed = settings.seeds(1)[0]  # the one that lessons run live; that of COURSE_SEED=0 comes with the course
-    if seed:
+    seed = settings.seeds(1)[0]  # the one that lessons run live
+    for what, build in (("base", base.cached_base), ("clean", clean.cached_clean)):
+        if build is base.cached_base and seed == 0:
+            continue  # it comes with the course
         try:
-            base.cached_base(seed)
+            build(seed)
         except settings.CourseError as error:
-            print(f"No base model of seed {seed}: {error}")
+            print(f"No {what} model of seed {seed}: {error}")
             return 1
-        print(f"The base model of seed {seed} is ready.", flush=True)
+        print(f"The {what} model of seed {seed} is ready.", flush=True)
     for what, prepare in (("language model", real.language_weights), ("image encoder", real.image_weights)):
         started = time.perf_counter()
         try:

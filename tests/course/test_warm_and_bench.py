@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers.course import bench, warm
-from helpers.models import base, real
+from helpers.models import base, clean, real
 from helpers.settings import CourseError
 
 
@@ -17,7 +17,7 @@ def found():
     return real.Weights(Path("x"), "A model", "From a package.", original=False)
 
 
-def full():
+def full(*_: int):
     raise CourseError("The disk is full.")
 
 
@@ -30,17 +30,25 @@ def full():
     ],
 )
 def test_warming_says_what_it_did(monkeypatch, capsys, prepare, status, printed):
+    monkeypatch.setattr(clean, "cached_clean", lambda seed: None)
     monkeypatch.setattr(real, "language_weights", prepare)
     monkeypatch.setattr(real, "image_weights", lambda: None)
     assert warm.run() == status
-    assert re.fullmatch(printed, capsys.readouterr().out)
+    assert re.fullmatch(rf"The clean model of seed \d+ is ready\.\n{printed}", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize(("course_seed", "built"), [("0", []), ("2", [2000])])
-def test_warming_builds_the_base_that_lessons_run_live(monkeypatch, course_seed, built):
+def test_a_small_model_that_cannot_be_stored_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(clean, "cached_clean", full)
+    assert warm.run() == 1
+    assert re.fullmatch(r"No clean model of seed \d+: The disk is full\.\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("course_seed", "built"), [("0", ["clean 0"]), ("2", ["base 2000", "clean 2000"])])
+def test_warming_builds_the_small_models_that_lessons_run_live(monkeypatch, course_seed, built):
     asked = []
     monkeypatch.setenv("COURSE_SEED", course_seed)
-    monkeypatch.setattr(base, "cached_base", asked.append)
+    monkeypatch.setattr(base, "cached_base", lambda seed: asked.append(f"base {seed}"))
+    monkeypatch.setattr(clean, "cached_clean", lambda seed: asked.append(f"clean {seed}"))
     monkeypatch.setattr(real, "language_weights", lambda: None)
     monkeypatch.setattr(real, "image_weights", lambda: None)
     assert warm.run() == 0

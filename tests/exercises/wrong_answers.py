@@ -259,6 +259,94 @@ def duel_reversed(true: torch.Tensor, false: torch.Tensor) -> torch.Tensor:
     return (true < false).float().mean() + 0.5 * (true == false).float().mean()
 
 
+# --- lesson 09 ----------------------------------------------------------------------------------------------
+
+
+def arrow_winners_first(
+    policy_chosen: torch.Tensor,
+    policy_rejected: torch.Tensor,
+    ref_chosen: torch.Tensor,
+    ref_rejected: torch.Tensor,
+) -> tuple[float, float]:
+    return float((policy_chosen - ref_chosen).mean()), float((policy_rejected - ref_rejected).mean())
+
+
+def arrow_backwards(
+    policy_chosen: torch.Tensor,
+    policy_rejected: torch.Tensor,
+    ref_chosen: torch.Tensor,
+    ref_rejected: torch.Tensor,
+) -> tuple[float, float]:
+    return float((ref_rejected - policy_rejected).mean()), float((ref_chosen - policy_chosen).mean())
+
+
+def arrow_without_reference(
+    policy_chosen: torch.Tensor,
+    policy_rejected: torch.Tensor,
+    ref_chosen: torch.Tensor,
+    ref_rejected: torch.Tensor,
+) -> tuple[float, float]:
+    return float(policy_rejected.mean()), float(policy_chosen.mean())
+
+
+def arrow_summed(
+    policy_chosen: torch.Tensor,
+    policy_rejected: torch.Tensor,
+    ref_chosen: torch.Tensor,
+    ref_rejected: torch.Tensor,
+) -> tuple[float, float]:
+    return float((policy_rejected - ref_rejected).sum()), float((policy_chosen - ref_chosen).sum())
+
+
+def revision_in_one_style(caption: str, scene: Any) -> str:
+    return world.captions(scene)[0]
+
+
+def revision_of_the_color_only(caption: str, scene: Any) -> str:
+    reading = world.parse(caption)
+    return caption if reading is None else caption.replace(reading.color or " ", scene.color)
+
+
+def revision_trusts_the_grammar(caption: str, scene: Any) -> str:
+    return world.describe(scene, pattern=world.parse(caption).pattern)
+
+
+def revision_changes_nothing(caption: str, scene: Any) -> str:
+    return caption
+
+
+def variation_not_halved(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    return (p - q).abs().sum()
+
+
+def variation_signed(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    return (p - q).sum() / 2
+
+
+def variation_mean(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    return (p - q).abs().mean()
+
+
+def choose_by_fashion(feedback: str, better: bool) -> str:
+    return "kto"
+
+
+def choose_without_asking(feedback: str, better: bool) -> str:
+    return {"answers": "sft", "thumbs": "kto", "pairs": "apo_zero"}[feedback]
+
+
+def choose_anchors_exchanged(feedback: str, better: bool) -> str:
+    if feedback == "pairs":
+        return "apo_down" if better else "apo_zero"
+    return {"answers": "sft" if better else "none", "thumbs": "kto"}[feedback]
+
+
+def choose_pairs_from_thumbs(feedback: str, better: bool) -> str:
+    if feedback == "answers":
+        return "sft" if better else "none"
+    return "apo_zero" if better else "dpo"
+
+
 WRONG: dict[str, list[Callable[..., Any]]] = {
     "caption_for": [
         caption_forgets_place,
@@ -306,4 +394,18 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         nce_masks_with_zero,
     ],
     "duel_accuracy": [duel_ties_win, duel_ties_lose, duel_not_averaged, duel_reversed],
+    "arrow": [arrow_winners_first, arrow_backwards, arrow_without_reference, arrow_summed],
+    "minimal_revision": [
+        revision_in_one_style,
+        revision_of_the_color_only,
+        revision_trusts_the_grammar,
+        revision_changes_nothing,
+    ],
+    "total_variation": [variation_not_halved, variation_signed, variation_mean],
+    "choose_method": [
+        choose_by_fashion,
+        choose_without_asking,
+        choose_anchors_exchanged,
+        choose_pairs_from_thumbs,
+    ],
 }
