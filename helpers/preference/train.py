@@ -11,7 +11,7 @@ import logging
 import random
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,13 @@ from helpers.settings import quiet
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments
+    from transformers import (
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+        Trainer,
+        TrainerCallback,
+        TrainingArguments,
+    )
 
 __all__ = ["Method", "Run", "Settings", "arguments", "train", "trainer"]
 
@@ -42,6 +48,7 @@ def train(
     data: Dataset,
     settings: Settings,
     ref_model: PreTrainedModel | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> Run:
     """Train a copy of `model` on `data` with TRL, with one progress bar and no other output.
 
@@ -49,6 +56,7 @@ def train(
         data: rows as `helpers.data.formats` makes them: prompt and completion for SFT, with a label for
             thumbs; prompt, chosen and rejected for pairs.
         ref_model: the frozen reference; the model as it is given, unless named.
+        callbacks: of transformers, to watch the training.
 
     Returns:
         The trained copy, an ordinary model in eval mode, and what TRL logged at every step.
@@ -67,7 +75,8 @@ def train(
         stack.enter_context(threads(1) if model.num_parameters() <= _SMALL else nullcontext())
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         made = trainer(policy, tokenizer, rows, settings, folder, fresh_copy(ref_model or model))
-        made.add_callback(_watch(settings))
+        for callback in (_watch(settings), *callbacks):
+            made.add_callback(callback)
         made.train()
     policy.__dict__.pop("forward")  # TRL's, which belongs to the trainer
     return Run(policy.eval(), [entry for entry in made.state.log_history if "loss" in entry])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, logsigmoid
 
 from helpers import world
 
@@ -345,6 +345,166 @@ def choose_pairs_from_thumbs(feedback: str, better: bool) -> str:
     if feedback == "answers":
         return "sft" if better else "none"
     return "apo_zero" if better else "dpo"
+# --- lesson 07 ----------------------------------------------------------------------------------------------
+
+Pairs = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def _ratios(
+    pc: torch.Tensor, pr: torch.Tensor, rc: torch.Tensor, rr: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
+    return pc - rc, pr - rr
+
+
+def dpo_without_reference(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> Pairs:
+    return -logsigmoid(beta * (pc - pr)), beta * pc.detach(), beta * pr.detach()
+
+
+def dpo_sides_exchanged(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> Pairs:
+    c, r = _ratios(pc, pr, rc, rr)
+    return -logsigmoid(beta * (r - c)), beta * c.detach(), beta * r.detach()
+
+
+def dpo_without_beta(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> Pairs:
+    c, r = _ratios(pc, pr, rc, rr)
+    return -logsigmoid(c - r), c.detach(), r.detach()
+
+
+def dpo_log_of_sigmoid(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> Pairs:
+    c, r = _ratios(pc, pr, rc, rr)
+    return -torch.log(torch.sigmoid(beta * (c - r))), beta * c.detach(), beta * r.detach()
+
+
+def dpo_averaged(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> Pairs:
+    c, r = _ratios(pc, pr, rc, rr)
+    return -logsigmoid(beta * (c - r)).mean(), beta * c.detach(), beta * r.detach()
+
+
+def dpo_rewards_with_gradient(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> Pairs:
+    c, r = _ratios(pc, pr, rc, rr)
+    return -logsigmoid(beta * (c - r)), beta * c, beta * r
+
+
+def dpo_rewards_without_beta(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> Pairs:
+    c, r = _ratios(pc, pr, rc, rr)
+    return -logsigmoid(beta * (c - r)), c.detach(), r.detach()
+
+
+def dpo_all_detached(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> Pairs:
+    c, r = (ratio.detach() for ratio in _ratios(pc, pr, rc, rr))
+    return -logsigmoid(beta * (c - r)), beta * c, beta * r
+
+
+def dpo_losses_only(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> torch.Tensor:
+    c, r = _ratios(pc, pr, rc, rr)
+    return -logsigmoid(beta * (c - r))
+
+
+def point_not_clamped(policy: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
+    return (policy - ref).mean().detach()
+
+
+def point_clamped_first(policy: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
+    return (policy - ref).clamp(min=0).mean().detach()
+
+
+def point_with_gradient(policy: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
+    return (policy - ref).mean().clamp(min=0)
+
+
+def point_per_row(policy: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
+    return (policy - ref).clamp(min=0).detach()
+
+
+def point_reversed(policy: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
+    return (ref - policy).mean().clamp(min=0).detach()
+
+
+def _kto(
+    policy: Any, ref: Any, up: Any, kl: Any, beta: float = 0.1, good: float = 1.0, bad: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    ratios = policy - ref
+    one, other = good * (1 - (beta * (ratios - kl)).sigmoid()), bad * (1 - (beta * (kl - ratios)).sigmoid())
+    return torch.where(up, one, other), beta * ratios.detach()
+
+
+def kto_without_point(
+    p: Any, r: Any, up: Any, kl: Any, beta: float = 0.1, g: float = 1.0, b: float = 1.0
+) -> Any:
+    return _kto(p, r, up, 0.0, beta, g, b)
+
+
+def kto_thumbs_exchanged(
+    p: Any, r: Any, up: Any, kl: Any, beta: float = 0.1, g: float = 1.0, b: float = 1.0
+) -> Any:
+    return _kto(p, r, ~up, kl, beta, g, b)
+
+
+def kto_weights_exchanged(
+    p: Any, r: Any, up: Any, kl: Any, beta: float = 0.1, g: float = 1.0, b: float = 1.0
+) -> Any:
+    return _kto(p, r, up, kl, beta, b, g)
+
+
+def kto_without_weights(
+    p: Any, r: Any, up: Any, kl: Any, beta: float = 0.1, g: float = 1.0, b: float = 1.0
+) -> Any:
+    return _kto(p, r, up, kl, beta)
+
+
+def kto_value_not_loss(
+    p: Any, r: Any, up: Any, kl: Any, beta: float = 0.1, g: float = 1.0, b: float = 1.0
+) -> Any:
+    losses, rewards = _kto(p, r, up, kl, beta, g, b)
+    return -losses, rewards
+
+
+def kto_point_in_rewards(
+    p: Any, r: Any, up: Any, kl: Any, beta: float = 0.1, g: float = 1.0, b: float = 1.0
+) -> Any:
+    losses, rewards = _kto(p, r, up, kl, beta, g, b)
+    return losses, rewards - beta * kl
+
+
+def kto_point_outside_beta(
+    p: Any, r: Any, up: Any, kl: Any, beta: float = 0.1, g: float = 1.0, b: float = 1.0
+) -> Any:
+    return _kto(p, r, up, kl / beta, beta, g, b)
+
+
+def kto_rewards_with_gradient(
+    p: Any, r: Any, up: Any, kl: Any, beta: float = 0.1, g: float = 1.0, b: float = 1.0
+) -> Any:
+    return _kto(p, r, up, kl, beta, g, b)[0], beta * (p - r)
+
+
+def down_is_zero(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> Pairs:
+    c, r = _ratios(pc, pr, rc, rr)
+    return 1 - (beta * c).sigmoid() + (beta * r).sigmoid(), beta * c.detach(), beta * r.detach()
+
+
+def down_without_constant(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> Pairs:
+    c, r = _ratios(pc, pr, rc, rr)
+    return (beta * c).sigmoid() - (beta * (c - r)).sigmoid(), beta * c.detach(), beta * r.detach()
+
+
+def down_margin_reversed(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> Pairs:
+    c, r = _ratios(pc, pr, rc, rr)
+    return (beta * c).sigmoid() + 1 - (beta * (r - c)).sigmoid(), beta * c.detach(), beta * r.detach()
+
+
+def down_both_sides_alone(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> Pairs:
+    c, r = _ratios(pc, pr, rc, rr)
+    return (beta * c).sigmoid() + (beta * r).sigmoid(), beta * c.detach(), beta * r.detach()
+
+
+def down_chosen_detached(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) -> Pairs:
+    c, r = _ratios(pc, pr, rc, rr)
+    return (
+        (beta * c).sigmoid() + 1 - (beta * (c.detach() - r)).sigmoid(),
+        beta * c.detach(),
+        beta * r.detach(),
+    )
 
 
 WRONG: dict[str, list[Callable[..., Any]]] = {
@@ -407,5 +567,39 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         choose_without_asking,
         choose_anchors_exchanged,
         choose_pairs_from_thumbs,
+    "dpo_loss": [
+        dpo_without_reference,
+        dpo_sides_exchanged,
+        dpo_without_beta,
+        dpo_log_of_sigmoid,
+        dpo_averaged,
+        dpo_rewards_with_gradient,
+        dpo_rewards_without_beta,
+        dpo_all_detached,
+        dpo_losses_only,
+    ],
+    "kto_reference_point": [
+        point_not_clamped,
+        point_clamped_first,
+        point_with_gradient,
+        point_per_row,
+        point_reversed,
+    ],
+    "kto_loss": [
+        kto_without_point,
+        kto_thumbs_exchanged,
+        kto_weights_exchanged,
+        kto_without_weights,
+        kto_value_not_loss,
+        kto_point_in_rewards,
+        kto_point_outside_beta,
+        kto_rewards_with_gradient,
+    ],
+    "apo_down_loss": [
+        down_is_zero,
+        down_without_constant,
+        down_margin_reversed,
+        down_both_sides_alone,
+        down_chosen_detached,
     ],
 }
