@@ -345,6 +345,8 @@ def choose_pairs_from_thumbs(feedback: str, better: bool) -> str:
     if feedback == "answers":
         return "sft" if better else "none"
     return "apo_zero" if better else "dpo"
+
+
 # --- lesson 07 ----------------------------------------------------------------------------------------------
 
 Pairs = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -567,6 +569,7 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         choose_without_asking,
         choose_anchors_exchanged,
         choose_pairs_from_thumbs,
+    ],
     "dpo_loss": [
         dpo_without_reference,
         dpo_sides_exchanged,
