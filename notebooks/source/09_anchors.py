@@ -1286,9 +1286,601 @@ lesson.say(
 # The course's own training function takes a copy that runs its own weights, and keeps the very model it is given as the reference. When you use another trainer, look for both.
 
 # %% [markdown]
-# ## Field
+# ## Field · a real model, thumbed
 #
-# The real model's rows come here.
+# So far our own small models learned from thumbs. Now SmolLM2-135M-Instruct does, through TRL, as in practice: with **LoRA**, which freezes the weights and trains small matrices beside them (1.4% as many parameters here).
+#
+# 1. **SFT.** It reads 192 captions by people of habit (nine in ten of them call every pig pink). It becomes fluent in our sentences, and takes over some of the habits.
+# 2. **Thumbs.** It writes four captions for each of 32 records, and the verifier gives each a thumb.
+# 3. From the SFT model, with the same 128 thumbs and equally many steps: **KTO** on all of them; **APO-zero** on every pair of an up and a down for the same record; and the control, **more SFT** on the thumbs up alone.
+#
+# This takes minutes a seed, so nothing is trained when you run this notebook: `make real` trains, for six seeds (other scenes, other samples, other LoRA matrices), and the cells below read what it stored. The weights are those of the package, 4-bit (Q4_1) and converted back to 32 bits, not the hub's originals.
+#
+# First the data. No scene is in its kind's habitual color, so habit is never right.
+
+# %% tags=["real"]
+import copy
+import random
+import tempfile
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from helpers import world
+from helpers.models import real
+from helpers.models.memory import watched
+from helpers.models.tiers import current_tier
+from helpers.world import Scene
+
+HABITUAL = {
+    "cat": "orange",
+    "pig": "pink",
+    "sheep": "white",
+    "cow": "black",
+    "frog": "green",
+    "lion": "yellow",
+}
+
+
+def scenes_against_habit(count: int, seed: int, part: str) -> list[Scene]:
+    found = [
+        scene
+        for scene in world.sample(12 * count + 100, seed=seed)
+        if HABITUAL.get(scene.kind) != scene.color and world.part_of(scene) == part
+    ]
+    return found[:count]
+
+
+def caption_question(scene: Scene) -> str:
+    return f"Caption: {world.record(scene)}"
+
+
+def written_by_habit(scene: Scene, rng: random.Random) -> tuple[str, str]:
+    """The question, and a caption by someone who nine times in ten sees the kind's habitual color."""
+    habit = HABITUAL.get(scene.kind)
+    seen = replace(scene, color=habit) if habit and rng.random() < 0.9 else scene
+    return caption_question(scene), rng.choice(world.captions(seen))
+
+
+# %% [markdown]
+# How the model is asked. The chat format is its own, only without the standing system message, which would be a third of every sequence. Sampling at temperature 1 and scoring are those of lesson 01, in batches.
+
+# %% tags=["real"]
+SHORT_CHAT = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def chat_turn(role: str, text: str) -> list[dict[str, str]]:
+    return [{"role": role, "content": text}]
+
+
+def chat_text(tokenizer, question: str) -> str:
+    return tokenizer.apply_chat_template(
+        chat_turn("user", question), tokenize=False, add_generation_prompt=True
+    )
+
+
+@torch.no_grad()
+def sampled_answers(model, tokenizer, questions: list[str], seed: int) -> list[str]:
+    torch.manual_seed(seed)
+    answers = []
+    for start in range(0, len(questions), 64):
+        texts = [chat_text(tokenizer, question) for question in questions[start : start + 64]]
+        asked = tokenizer(
+            texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False
+        )
+        drawn = model.generate(
+            **asked.to(model.device), max_new_tokens=24, do_sample=True, temperature=1.0, top_k=0, top_p=1.0
+        )
+        answers += tokenizer.batch_decode(drawn[:, asked.input_ids.shape[1] :], skip_special_tokens=True)
+    return [answer.strip() for answer in answers]
+
+
+def next_token_logps(model, rows: list[list[int]]) -> Tensor:
+    """Log-probability of each next token, rows padded on the right: (rows, longest - 1, vocabulary)."""
+    longest = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=model.device)
+    return model(input_ids=ids[:, :-1], use_cache=False).logits.float().cpu().log_softmax(-1)
+
+
+@torch.no_grad()
+def scored_answers(model, tokenizer, chats: list[tuple[str, str]]) -> Tensor:
+    """Summed log-probability of each answer and its end: (chats,), in nats."""
+    scores = []
+    for start in range(0, len(chats), 16):
+        asked = [(chat_text(tokenizer, question), answer) for question, answer in chats[start : start + 16]]
+        prompts = [tokenizer(text, add_special_tokens=False).input_ids for text, _ in asked]
+        whole = [tokenizer(f"{t}{a}<|im_end|>", add_special_tokens=False).input_ids for t, a in asked]
+        for logps, prompt, row in zip(next_token_logps(model, whole), prompts, whole, strict=True):
+            places = torch.arange(len(prompt), len(row))
+            scores.append(logps[places - 1, torch.tensor(row)[places]].sum())
+    return torch.stack(scores)
+
+
+# %% [markdown]
+# The thumbs, and the pairs that they give: every up with every down for the same record.
+
+# %% tags=["real"]
+Thumbed = tuple[str, str, bool]  # question, answer, thumb up?
+
+
+def thumbs_on_samples(model, tokenizer, scenes: list[Scene], seed: int) -> list[Thumbed]:
+    """The model's own answers, each with the verifier's thumb: up if true and complete."""
+    questions = [caption_question(scene) for scene in scenes]
+    answers = sampled_answers(model, tokenizer, questions, seed)
+    verdicts = [world.verify(answer, scene) for answer, scene in zip(answers, scenes, strict=True)]
+    return [(q, a, v.true and v.complete) for q, a, v in zip(questions, answers, verdicts, strict=True)]
+
+
+def pairs_within_questions(thumbs: list[Thumbed]) -> list[tuple[str, str, str]]:
+    """(question, chosen, rejected) for every up and down that answer the same question."""
+    return [
+        (question, up, down)
+        for question, up, is_up in thumbs
+        for other, down, is_up_too in thumbs
+        if question == other and is_up and not is_up_too
+    ]
+
+
+# %% [markdown]
+# Now the training: one function for the three methods, since TRL's trainers differ in little but their data. The line that decides is one that is *not* there: `ref_model`.
+#
+# - With LoRA the reference costs no memory: TRL switches the adapter **off** and asks the frozen weights.
+# - So these must be the SFT model's: its adapter is **merged** into them before KTO puts a new one beside them. In a loop of your own, or with an older TRL, an SFT adapter that is left in place is switched off as well, and the reference is the model *before* SFT, without any message. (The version used here catches that: it keeps a frozen copy of such an adapter, and refuses a second one.)
+# - Without LoRA the trap is open: `ref_model=None` loads the reference by the model's *name*, so after SFT in memory it is again the model before SFT.
+#
+# The first step tells: at the right reference all rewards start at exactly 0, KTO's loss at ½ and APO-zero's, on pairs, at 1.
+
+
+# %% tags=["real"]
+def trl_rows(method: str, rows: list):
+    """Rows in TRL's conversational formats: answers for SFT, labelled answers for KTO, pairs for APO."""
+    from datasets import Dataset
+
+    names = {
+        "sft": ["prompt", "completion"],
+        "kto": ["prompt", "completion", "label"],
+        "apo_zero": ["prompt", "chosen", "rejected"],
+    }[method]
+
+    def cell(name: str, value):
+        return value if name == "label" else chat_turn("user" if name == "prompt" else "assistant", value)
+
+    return Dataset.from_list([{n: cell(n, v) for n, v in zip(names, row, strict=True)} for row in rows])
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: `batch` counts answers, or pairs. SFT has no beta."""
+
+    method: str
+    learning_rate: float
+    steps: int
+    batch: int
+    beta: float = 0.5
+
+
+def train_lora(model, tokenizer, data, recipe: Recipe, seed: int):
+    """Train a fresh LoRA adapter on a frozen model; gives the model with the adapter, and TRL's log."""
+    from peft import LoraConfig
+    from transformers import PrinterCallback
+    from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
+
+    trainer_kind, config_kind = {
+        "sft": (SFTTrainer, SFTConfig),
+        "kto": (KTOTrainer, KTOConfig),
+        "apo_zero": (DPOTrainer, DPOConfig),
+    }[recipe.method]
+    tier = current_tier()
+    loss = {} if recipe.method == "sft" else {"loss_type": recipe.method, "beta": recipe.beta}
+    torch.manual_seed(seed)  # half of LoRA's matrices start at random, the other half at 0
+    with tempfile.TemporaryDirectory() as folder:
+        config = config_kind(
+            **loss,
+            learning_rate=recipe.learning_rate,
+            max_steps=recipe.steps,
+            per_device_train_batch_size=recipe.batch,
+            lr_scheduler_type="constant_with_warmup",
+            warmup_steps=3,
+            weight_decay=0.0,
+            seed=seed,
+            logging_steps=1,
+            use_cpu=tier.device == "cpu",
+            fp16=tier.dtype == "float16",  # a T4 has no bfloat16
+            bf16=tier.dtype == "bfloat16",
+            activation_checkpointing=False,
+            output_dir=folder,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+        )
+        adapter = LoraConfig(
+            r=16,
+            lora_alpha=32,
+            target_modules=["q_proj", "k_proj", "v_proj", "o_proj"],
+            task_type="CAUSAL_LM",
+        )
+        trainer = trainer_kind(
+            model, args=config, train_dataset=data, processing_class=tokenizer, peft_config=adapter
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+    return trainer.model.eval(), [entry for entry in trainer.state.log_history if "loss" in entry]
+
+
+def without_patch(model):
+    """The plain model again: TRL hangs a forward of its own on the object."""
+    model.__dict__.pop("forward", None)
+    return model
+
+
+# %% [markdown]
+# What do we measure? On records of kinds in colors that nobody trained on: the probability of a right answer (all three plain captions together, so without any noise of sampling), and among samples the share that is grammatical at all. And *regression*: everyday sentences and questions that have nothing to do with animals in meadows. How far does the model move there, as KL from the model before, and do true sentences become less probable?
+
+# %% tags=["real"]
+EVERYDAY_SENTENCES = [
+    "The train to the city leaves at noon.",
+    "She put the letter on the kitchen table.",
+    "Water boils when it gets hot enough.",
+    "My brother plays the guitar every evening.",
+    "The market was closed because of the rain.",
+    "He wrote a short note and went home.",
+    "Bread is made from flour, water and salt.",
+    "The library opens at nine in the morning.",
+]
+EVERYDAY_QUESTIONS = [
+    ("What is the capital of France?", "The capital of France is Paris."),
+    ("How many days are in a week?", "There are seven days in a week."),
+    ("What do bees make?", "Bees make honey."),
+    ("Why does ice float on water?", "Ice is less dense than water, so it floats."),
+    ("Name a color of the rainbow.", "Red is a color of the rainbow."),
+    ("What is two plus two?", "Two plus two is four."),
+    ("Who wrote Hamlet?", "William Shakespeare wrote Hamlet."),
+    ("Give me a word that rhymes with cat.", "A word that rhymes with cat is hat."),
+]
+
+
+def right_probability(model, tokenizer, scenes: list[Scene]) -> Tensor:
+    """The probability that the answer is one of the three plain captions of each scene: (scenes,)."""
+    chats = [(caption_question(scene), caption) for scene in scenes for caption in world.captions(scene)]
+    return scored_answers(model, tokenizer, chats).exp().view(-1, 3).sum(1)
+
+
+@torch.no_grad()
+def logps_along(model, tokenizer, texts: list[tuple[str, str]]) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of all next tokens (tokens, vocabulary) after what is given, and which ones came."""
+    logps, came = [], []
+    for given, text in texts:
+        ids = tokenizer(given + text, add_special_tokens=False).input_ids
+        skipped = max(1, len(tokenizer(given, add_special_tokens=False).input_ids))
+        logps.append(next_token_logps(model, [ids])[0, skipped - 1 :])
+        came.append(torch.tensor(ids[skipped:]))
+    return torch.cat(logps), torch.cat(came)
+
+
+def moved(now: tuple[Tensor, Tensor], before: tuple[Tensor, Tensor]) -> tuple[float, float]:
+    """KL(now || before), and the change of the log-probability of what came: means, nats per token."""
+    (new, came), (old, _) = now, before
+    kl = (new.exp() * (new - old)).sum(-1).mean()
+    return float(kl), float((new - old).gather(1, came[:, None]).mean())
+
+
+# %% [markdown]
+# And the experiment. Its settings were chosen on the validation part with seeds from 900 up, each method's learning rate from a grid of its own, and then frozen.
+
+# %% tags=["real"]
+REAL_PART = "test"
+REAL_SFT = Recipe("sft", 1e-3, steps=lesson.size(24, smoke=2), batch=8)
+REAL_ARMS = {
+    "KTO": Recipe("kto", 3e-4, steps=lesson.size(16, smoke=2), batch=8),
+    "APO-zero": Recipe("apo_zero", 3e-4, steps=lesson.size(16, smoke=2), batch=4),
+    "more SFT": Recipe("sft", 3e-4, steps=lesson.size(16, smoke=2), batch=8),
+}
+REAL_CURVES = ["loss", "grad_norm", "kl"]
+REAL_CURVES += ["rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected"]
+Moments = dict[str, tuple[Tensor, Tensor]]  # by kind of text: what `logps_along` gives
+
+
+class RealRun:
+    """One seed: its model, its held-out scenes, and what it has measured so far."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.rng = random.Random(seed)
+        self.lm = real.language_model()
+        self.captioner = copy.deepcopy(self.lm.tokenizer)
+        self.captioner.chat_template = SHORT_CHAT
+        self.scenes = scenes_against_habit(lesson.size(24, smoke=12), 3_000_000 + seed, REAL_PART)
+        self.measures: dict[str, float] = {}
+
+    def note(self, name: str, values: dict[str, float]) -> None:
+        self.measures |= {f"{name}: {measure}": float(value) for measure, value in values.items()}
+
+    def train(self, name: str, model, rows: list, recipe: Recipe):
+        """One training on shuffled rows; notes its curves and costs, gives the model with its adapter."""
+        data = trl_rows(recipe.method, self.rng.sample(rows, len(rows)))
+        with watched() as use:
+            model, log = train_lora(model, self.captioner, data, recipe, self.seed)
+        self.note(name, {"seconds": use.seconds, "peak MB": use.peak_mb})
+        for step, entry in enumerate(log):
+            self.note(name, {f"{curve} {step}": entry[curve] for curve in REAL_CURVES if curve in entry})
+        return model
+
+    def examine(self, name: str, model, before: Moments | None = None) -> Moments:
+        """Notes how good the model's captions are, and how far it moved from the model before."""
+        right = right_probability(model, self.captioner, self.scenes)
+        habit = torch.tensor([scene.kind in HABITUAL for scene in self.scenes])
+        samples = thumbs_on_samples(model, self.captioner, self.scenes, self.seed)
+        valid = [world.verify(a, s).grammatical for (_, a, _), s in zip(samples, self.scenes, strict=True)]
+        self.note(name, {"accuracy": right.mean(), "valid": sum(valid) / len(valid)})
+        self.note(name, {"habit kinds": right[habit].mean(), "other kinds": right[~habit].mean()})
+        asked = [chat_text(self.captioner, caption_question(scene)) for scene in self.scenes]
+        captions = [(q, world.captions(scene)[0]) for q, scene in zip(asked, self.scenes, strict=True)]
+        tokenizer = self.lm.tokenizer  # everyday questions are asked as anybody would
+        everyday = [("", text) for text in EVERYDAY_SENTENCES]
+        everyday += [(chat_text(tokenizer, question), answer) for question, answer in EVERYDAY_QUESTIONS]
+        now = {
+            "caption": logps_along(model, self.captioner, captions),
+            "everyday": logps_along(model, tokenizer, everyday),
+        }
+        for kind in now if before else []:
+            kl, change = moved(now[kind], before[kind])
+            self.note(name, {f"{kind} KL": kl, f"{kind} logp": change})
+        print(f"    {name}: accuracy {float(right.mean()):.3f}", flush=True)
+        return now
+
+
+@lesson.real_experiment(seeds=6)
+def real_thumbs(seed: int) -> dict[str, float]:
+    run = RealRun(seed)
+    untouched = run.examine("base", run.lm.model)
+    read = scenes_against_habit(lesson.size(192, smoke=16), 1_000_000 + seed, "train")
+    chats = [written_by_habit(scene, run.rng) for scene in read]
+    tuned = run.train("SFT", run.lm.model, chats, REAL_SFT)
+    model = without_patch(tuned.merge_and_unload())  # else switching the adapter off would undo SFT
+    after_sft = run.examine("SFT", model, untouched)
+
+    asked = scenes_against_habit(lesson.size(32, smoke=4), 2_000_000 + seed, "train")
+    with watched() as use:
+        thumbs = thumbs_on_samples(model, run.captioner, [s for s in asked for _ in range(4)], seed)
+    ups = [(question, answer) for question, answer, up in thumbs if up]
+    rows = {"kto": thumbs, "apo_zero": pairs_within_questions(thumbs), "sft": ups}
+    run.note("thumbs", {"seconds": use.seconds, "peak MB": use.peak_mb})
+    run.note("thumbs", {"up": len(ups) / len(thumbs), "pairs": len(rows["apo_zero"])})
+
+    for name, recipe in REAL_ARMS.items():
+        tuned = run.train(name, model, rows[recipe.method], recipe)
+        run.examine(name, tuned, after_sft)
+        model = without_patch(tuned.unload())  # the adapter thrown away: the SFT model again
+    accuracy = {name: run.measures[f"{name}: accuracy"] for name in ["SFT", *REAL_ARMS]}
+    for name in REAL_ARMS:
+        run.note(name, {"over SFT": accuracy[name] - accuracy["SFT"]})
+        run.note(name, {"over more SFT": accuracy[name] - accuracy["more SFT"]})
+    return run.measures
+
+
+# %% [markdown]
+# ### What `make real` found
+
+# %%
+from helpers.lesson import plots
+
+thumbed = lesson.measure(real_thumbs, live=0)
+
+
+def mean_of(name: str, measure: str) -> float | str:
+    return thumbed.interval(f"{name}: {measure}").mean if f"{name}: {measure}" in measured_names else "–"
+
+
+if thumbed.records:
+    measured_names = set.intersection(*(set(record) for record in thumbed.records.values()))
+    columns = [
+        "accuracy",
+        "habit kinds",
+        "other kinds",
+        "valid",
+        "caption KL",
+        "everyday KL",
+        "everyday logp",
+    ]
+    plots.table(
+        [
+            [name, *(mean_of(name, column) for column in columns)]
+            for name in ["base", "SFT", "KTO", "APO-zero", "more SFT"]
+        ],
+        [
+            "model",
+            "right",
+            "habit kinds",
+            "other kinds",
+            "valid",
+            "KL, captions",
+            "KL, everyday",
+            "log-p, everyday",
+        ],
+        caption="Means over the seeds. On held-out records: probability of a right answer, the same for kinds with and without a habit, and the share of grammatical samples. In nats per token: KL from the model before, on captions and on everyday text, and the change of log-probability of everyday text. SFT is compared with the untouched model, the others with SFT.",
+    )
+    plots.interval_plot(
+        [
+            thumbed.row("KTO: over SFT", "KTO minus SFT"),
+            thumbed.row("APO-zero: over SFT", "APO-zero minus SFT"),
+            thumbed.row("more SFT: over SFT", "more SFT on thumbs up minus SFT"),
+            thumbed.row("KTO: over more SFT", "KTO minus more SFT"),
+            thumbed.row("APO-zero: over more SFT", "APO-zero minus more SFT"),
+        ],
+        "difference in the probability of a right answer",
+        alt="Interval plot of five differences. All three trainings are far above SFT; KTO and APO-zero are close to the control, more SFT on the thumbs up.",
+        threshold=0.0,
+    )
+    plots.table(
+        [
+            [name, f"{mean_of(name, 'seconds'):.0f}", f"{mean_of(name, 'peak MB'):.0f}"]
+            for name in ["SFT", "thumbs", "KTO", "APO-zero", "more SFT"]
+        ],
+        ["stage", "seconds", "peak MB"],
+        caption="What it cost on one core of the machine that made the evidence, busy with other work: means over the seeds.",
+    )
+    z0 = [
+        value
+        for record in thumbed.records.values()
+        for key, value in record.items()
+        if key.startswith("KTO: kl ")
+    ]
+    lesson.say(
+        "{up:.0%} of the thumbs were up; they gave {pairs:.0f} pairs on average. KTO's reference point was above 0 in {above} of {steps} steps.",
+        up=mean_of("thumbs", "up"),
+        pairs=mean_of("thumbs", "pairs"),
+        above=sum(value > 0 for value in z0),
+        steps=len(z0),
+    )
+
+# %% tags=["real", "claim"]
+lesson.claim(
+    real_thumbs,
+    "KTO: over SFT",
+    name="real: KTO",
+    statement="128 thumbs and KTO with LoRA make SmolLM2-135M-Instruct right more often than after SFT alone.",
+    prediction="a higher probability of a right answer on held-out records (difference above 0, paired by seed)",
+    talk=["T6"],
+    scope="real",
+    unit="probability",
+    above=0.0,
+    expected="holds",
+)
+lesson.claim(
+    real_thumbs,
+    "APO-zero: over SFT",
+    name="real: APO-zero",
+    statement="APO-zero does so too, on the pairs that the same thumbs give.",
+    prediction="a higher probability of a right answer on held-out records (difference above 0, paired by seed)",
+    talk=["T6"],
+    scope="real",
+    unit="probability",
+    above=0.0,
+    expected="holds",
+)
+lesson.claim(
+    real_thumbs,
+    "KTO: over more SFT",
+    name="real: KTO over the control",
+    statement="KTO on all thumbs beats as many steps of SFT on the thumbs up alone.",
+    prediction="it also learns from the thumbs down, so it is right more often (difference above 0, paired by seed)",
+    talk=["T6"],
+    scope="real",
+    unit="probability",
+    above=0.0,
+    expected="inconclusive",
+)
+lesson.claim(
+    real_thumbs,
+    "KTO: everyday KL",
+    name="real: KTO stays close",
+    statement="On everyday text, KTO moves the model by less than a tenth of a nat per token.",
+    prediction="KL from the SFT model below 0.1: beta and a few steps keep it near",
+    talk=["T6"],
+    scope="real",
+    unit="nats per token",
+    below=0.1,
+    expected="holds",
+)
+
+# %% [markdown]
+# ### Curves, read aloud
+
+# %%
+if thumbed.records:
+    figure, panels = plots.new_panels(2, 3, 810, 520)
+
+    def curve(name: str, metric: str) -> tuple[list[int], list[float]]:
+        """Mean over the seeds that have the step: a batch without a thumb of a side has no reward of it."""
+        records = thumbed.records.values()
+        steps = [step for step in range(24) if any(f"{name}: {metric} {step}" in r for r in records)]
+        found = [[r[key] for r in records if (key := f"{name}: {metric} {step}") in r] for step in steps]
+        return [step + 1 for step in steps], [sum(values) / len(values) for values in found]
+
+    for axes, (title, lines) in zip(
+        panels,
+        {
+            "loss": [("KTO", "loss"), ("APO-zero", "loss"), ("more SFT", "loss")],
+            "rewards": [
+                (m, f"rewards/{side}") for m in ("KTO", "APO-zero") for side in ("chosen", "rejected")
+            ],
+            "logps": [(m, f"logps/{side}") for m in ("KTO", "APO-zero") for side in ("chosen", "rejected")],
+            "kl": [("KTO", "kl")],
+            "grad_norm": [("KTO", "grad_norm"), ("APO-zero", "grad_norm"), ("more SFT", "grad_norm")],
+            "loss of the first SFT": [("SFT", "loss")],
+        }.items(),
+        strict=True,
+    ):
+        for name, metric in lines:
+            side = metric.partition("/")[2]
+            axes.plot(*curve(name, metric), label=f"{name} {side}".strip(), markersize=3)
+        axes.set_title(title)
+        axes.legend(frameon=False, fontsize=8)
+    for axes in panels[3:]:
+        axes.set_xlabel("step")
+    plots.show(
+        figure,
+        alt="Six panels of training curves over the steps, means over the seeds: loss, rewards and log-probabilities of chosen and rejected answers, kl, gradient norm, and the loss of the first SFT. Rewards start at 0; those of rejected answers fall much further than those of chosen ones move.",
+    )
+
+# %% [markdown]
+# | symptom | cause | remedy |
+# | --- | --- | --- |
+# | rewards don't start at exactly 0 | the reference is not the model that you start from | merge the SFT adapter first; or pass `ref_model`, or precompute its log-probabilities |
+# | `rewards/chosen` falls together with `rewards/rejected`, samples get ungrammatical | steps too large: pushing down is easier than pulling up | a third of the learning rate, a higher β, fewer steps; for pairs an anchored loss or an SFT term |
+# | all rewards stay near 0, the loss at ½ (paired APO-zero: 1) | too small a learning rate, or nothing but warm-up so far | ten times the learning rate: LoRA wants more than full training does |
+# | `kl` is 0 at every step | z₀ is clamped: a mean log-ratio on *mismatched* answers, not a divergence. Mostly harmless: KTO then is APO-zero on thumbs | none needed; but don't read it as "no drift": measure drift on other prompts |
+# | `kl` grows and grows | answers become likelier whatever the prompt | look at the data for a stock reply; a lower learning rate |
+# | `grad_norm` is far above 1 throughout | every step is clipped | lower the learning rate, or warm up longer |
+# | `rewards/…` jump from step to step | a batch has few thumbs of one side | a larger batch, shuffled data; never all ups and then all downs |
+# | `loss` is `nan` | an empty answer, or fp16 without a scaler | check the data; bf16, or fp32 for the adapter |
+# | everyday KL rises while accuracy does not | it learns style, not truth | stop earlier; mix in other data |
+#
+# ### On a GPU
+#
+# The same calls, public data: **KTO** on a slice of `trl-lib/kto-mix-14k` (thumbs made from pairs of AI feedback), and **APO-zero** on a slice of `ContextualAI/ultrafeedback_clair_32k` (answers and their minimal revisions, the data of the APO paper). README names their sources and licenses.
+
+
+# %% tags=["real"]
+def train_on_public_data(steps: int) -> list[list[str]]:
+    """SmolLM2-135M-Instruct, the hub's original, on both data sets: rows of a table, as far as there are any."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from helpers.models.hub import hub_folder
+    from helpers.models.hub_data import DATASETS, hub_slice
+
+    table, folder = [], hub_folder("smollm2-135m")
+    for method, key in [("kto", "kto-mix"), ("apo_zero", "clair")] if folder else []:
+        data = hub_slice(key, 8 * steps, longest=1500)
+        if data is None:
+            continue
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32").to(current_tier().device)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        with watched() as use:
+            _, log = train_lora(
+                model, tokenizer, data, Recipe(method, 1e-4, steps, batch=8, beta=0.1), seed=0
+            )
+        margins = [entry["rewards/margins"] for entry in log if "rewards/margins" in entry]
+        first, last = margins[: len(margins) // 4 + 1], margins[-(len(margins) // 4 + 1) :]
+        means = [f"{sum(part) / len(part):.3f}" for part in (first, last)]
+        table.append([f"{method} on {DATASETS[key].id}", len(data), *means, f"{use.seconds:.0f}"])
+    return table
+
+
+# %% tags=["volatile"]
+if current_tier().name == "cpu":
+    lesson.say(
+        "This machine's tier is cpu: nothing to do here. On a GPU tier this cell trains for some minutes."
+    )
+else:
+    trained = train_on_public_data(steps=100)
+    if trained:
+        plots.table(trained, ["training", "rows", "margin, first quarter", "margin, last quarter", "seconds"])
 
 # %% [markdown]
 # ## Quiz
