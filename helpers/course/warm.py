@@ -14,8 +14,16 @@ from helpers import settings
 
 def run() -> int:
     """Build what is missing, a line each. Returns an exit status: 1 if something could not be stored."""
-    from helpers.models import real
+    from helpers.models import base, real
 
+    seed = settings.seeds(1)[0]  # the one that lessons run live; that of COURSE_SEED=0 comes with the course
+    if seed:
+        try:
+            base.cached_base(seed)
+        except settings.CourseError as error:
+            print(f"No base model of seed {seed}: {error}")
+            return 1
+        print(f"The base model of seed {seed} is ready.", flush=True)
     for what, prepare in (("language model", real.language_weights), ("image encoder", real.image_weights)):
         started = time.perf_counter()
         try:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from helpers import world
 from helpers.models import small
 from helpers.models.cache import cached
 from helpers.models.threads import threads
+from helpers.settings import CourseError
 from helpers.world import Scene
 
 if TYPE_CHECKING:
@@ -72,15 +74,19 @@ def records(count: int, seed: int, part: world.records.Part | None = None) -> li
 def base(seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The base of this seed and its tokenizer: committed for seed 0, else cached, else built now (20 s).
 
-    Each call gives a model of its own, free to be trained.
+    Each call gives a model of its own, free to be trained. If the committed one is missing or damaged, one
+    sentence says so and it is built like the others.
     """
-    return small.load(base_folder(seed))
+    if seed == 0:
+        try:
+            return small.load(CHECKPOINT)
+        except CourseError as error:
+            print(f"{error} It is built again, into the cache.", file=sys.stderr)
+    return small.load(cached_base(seed))
 
 
-def base_folder(seed: int) -> Path:
-    """Where the base of this seed lies, as `save_pretrained` writes it. Builds it if need be."""
-    if seed == 0 and CHECKPOINT.is_dir():
-        return CHECKPOINT
+def cached_base(seed: int) -> Path:
+    """The folder of this seed's base in the cache, as `save_pretrained` writes it; built if need be."""
     return cached("base", {**CONFIG, "seed": seed}, lambda folder: build(folder, seed))
 
 

@@ -262,12 +262,14 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         CourseError: if the folder holds no such model.
     """
     quiet()
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
         with without_bars():
             model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         made = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise CourseError(f"{folder} holds no language model that can be read: {error}") from error
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = str(error).rstrip(".").splitlines()[0]
+        raise CourseError(f"{folder} holds no language model that can be read ({reason}).") from error
     return model.eval(), made

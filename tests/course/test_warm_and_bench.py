@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers.course import bench, warm
-from helpers.models import real
+from helpers.models import base, real
 from helpers.settings import CourseError
 
 
@@ -34,6 +34,17 @@ def test_warming_says_what_it_did(monkeypatch, capsys, prepare, status, printed)
     monkeypatch.setattr(real, "image_weights", lambda: None)
     assert warm.run() == status
     assert re.fullmatch(printed, capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("course_seed", "built"), [("0", []), ("2", [2000])])
+def test_warming_builds_the_base_that_lessons_run_live(monkeypatch, course_seed, built):
+    asked = []
+    monkeypatch.setenv("COURSE_SEED", course_seed)
+    monkeypatch.setattr(base, "cached_base", asked.append)
+    monkeypatch.setattr(real, "language_weights", lambda: None)
+    monkeypatch.setattr(real, "image_weights", lambda: None)
+    assert warm.run() == 0
+    assert asked == built
 
 
 def test_a_rate_is_scenes_a_second():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,15 +38,37 @@ def test_seed_0_needs_no_cache_and_every_call_gives_a_model_of_its_own(
     assert not (tmp_path / "nothing here").exists()
 
 
+@pytest.mark.parametrize("damage", ["truncated", "missing"])
+def test_a_damaged_checkpoint_is_said_and_built_again(
+    damage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(base.CHECKPOINT, checkpoint)
+    weights = checkpoint / "model.safetensors"
+    if damage == "truncated":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    else:
+        shutil.rmtree(checkpoint)
+    monkeypatch.setattr(base, "CHECKPOINT", checkpoint)
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    monkeypatch.delenv("COURSE_CACHE", raising=False)
+    monkeypatch.setitem(base.CONFIG, "steps", 2)
+    model, _ = base.base(0)
+    assert model.num_parameters() > 100_000
+    lines = [line for line in capsys.readouterr().err.splitlines() if "built again" in line]
+    assert len(lines) == 1
+    assert "holds no language model that can be read" in lines[0]
+
+
 def test_other_seeds_are_built_once_into_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     monkeypatch.delenv("COURSE_CACHE", raising=False)
     monkeypatch.setitem(base.CONFIG, "steps", 2)
-    folder = base.base_folder(7)
+    folder = base.cached_base(7)
     assert folder.is_relative_to(tmp_path)
     assert json.loads((folder / "card.json").read_text(encoding="utf-8"))["config"]["seed"] == 7
     built = (folder / "model.safetensors").stat().st_mtime_ns
-    assert base.base_folder(7) == folder
+    assert base.cached_base(7) == folder
     assert (folder / "model.safetensors").stat().st_mtime_ns == built
 
 
