@@ -59,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         "lessons", nargs="*", metavar="LESSON", help=lessons
     )
     add("bench", "measure the rates of the world, and how long the import takes")
+    one = add("thumbs", "merge the thumbs of a whole class, and say where annotators differ")
+    one = one.add_subparsers(dest="action", metavar="ACTION", required=True).add_parser(
+        "merge", help="merge a folder of .jsonl files and print a report"
+    )
+    one.add_argument("folder", metavar="FOLDER", type=Path, help="a folder with the learners' .jsonl files")
+    one.add_argument("--into", metavar="FILE", type=Path, help="also write one file of all thumbs")
     add("address", "set the address that launch links use, and rebuild them").add_argument(
         "url", metavar="URL", help="https://github.com/OWNER/NAME"
     )
@@ -151,6 +157,10 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         from helpers.course import bench
 
         return bench.run()
+    if command == "thumbs":
+        from helpers.course import thumbs
+
+        return thumbs.merge(options.folder, options.into)
     from helpers.course import build
     from helpers.manifest import set_address
 

@@ -218,12 +218,12 @@ def _message_problem(messages: Any) -> str | None:
             return f"must be text, not {_cut(content)}"
         if not content.strip() and message["role"] == "user":
             return "is empty"
-        if not content.isascii() and not _can_be_stored(content):
+        if not storable(content):
             return "holds half of a character, which no file can hold"
     return None
 
 
-def _can_be_stored(text: str) -> bool:
+def storable(text: str) -> bool:
     """False for text with lone surrogates: neither a file nor a table takes it."""
     try:
         text.encode()

@@ -177,7 +177,8 @@ def test_a_lesson_in_jupyterlab(entry: LessonEntry, chromium: str, lab: str) -> 
         assert state["done"] == state["cells"]
 
         # The first widget that shows a picture, and the first control in it that the keyboard moves.
-        widget = notebook.locator(".course-widget").filter(has=page.locator("img")).first
+        movable = page.locator("select, .noUi-handle")
+        widget = notebook.locator(".course-widget").filter(has=page.locator("img")).filter(has=movable).first
         _bring_into_view(page, notebook, widget)
         control = widget.locator("select, .noUi-handle").first
         before = widget.evaluate(_PICTURES)

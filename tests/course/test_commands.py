@@ -7,15 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import helpers.__main__ as commands
 from helpers import settings
-from helpers.course import bench, build, evidence, refresh, run, setup, warm
+from helpers.course import bench, build, evidence, refresh, run, setup, thumbs, warm
 from helpers.settings import CourseError
 
-NAMES = ["setup", "run", "lab", "test", "doctor", "lessons", "warm", "evidence", "bench", "address"]
+NAMES = ["setup", "run", "lab", "test", "doctor", "lessons", "warm", "evidence", "bench", "thumbs", "address"]
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +70,13 @@ def record(monkeypatch, module, name, result=0):
         (["evidence", "01"], evidence, "run", ((["01"],), {})),
         (["warm"], warm, "run", ((), {})),
         (["bench"], bench, "run", ((), {})),
+        (["thumbs", "merge", "class"], thumbs, "merge", ((Path("class"), None), {})),
+        (
+            ["thumbs", "merge", "class", "--into", "all.jsonl"],
+            thumbs,
+            "merge",
+            ((Path("class"), Path("all.jsonl")), {}),
+        ),
         (["setup", "--test"], setup, "set_up", ((), {"test": True})),
     ],
 )
@@ -152,6 +160,19 @@ def test_checking_and_executing_exclude_each_other(capsys):
         commands.main(["lessons", "--check", "--execute"])
     assert stop.value.code == 2
     assert "not allowed with argument" in capsys.readouterr().err
+
+
+def test_thumbs_needs_to_be_told_what_to_do(capsys):
+    with pytest.raises(SystemExit) as stop:
+        commands.main(["thumbs"])
+    assert stop.value.code == 2
+
+
+def test_merging_no_thumbs_is_one_sentence(tmp_path, capsys):
+    assert commands.main(["thumbs", "merge", str(tmp_path / "nowhere")]) == 1
+    assert "nowhere is no folder; give the folder" in capsys.readouterr().err
+    assert commands.main(["thumbs", "merge", str(tmp_path)]) == 1
+    assert "holds no .jsonl file" in capsys.readouterr().err
 
 
 def test_address_sets_it_and_rebuilds(monkeypatch, course, capsys):
