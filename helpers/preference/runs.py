@@ -28,7 +28,7 @@ UNPAIRED: tuple[Method, ...] = ("kto", "apo_zero_unpaired")
 
 @dataclass(frozen=True)
 class Settings:
-    """One training run: AdamW without weight decay, a constant learning rate after warm-up, clipped at norm 1.
+    """One training run: AdamW without weight decay, a constant rate after the warm-up, clipped at norm 1.
 
     `batch_size` counts rows of the data: answers for SFT and thumbs, pairs for the rest. `beta` and the
     weights matter to the methods that have them; `sft_weight` to ``dpo+sft`` only. As in TRL the warm-up
