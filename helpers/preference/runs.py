@@ -80,16 +80,21 @@ class Run:
         return [entry[name] for entry in self.log if name in entry]
 
 
+#: The tokens of a prompt, and those of an answer to it.
+Tokens = tuple[list[int], list[int]]
+
+
 @dataclass(frozen=True)
 class Prepared:
-    """Data that have passed every check, as chats, and the rows of each step.
+    """Data that have passed every check, as tokens, and the rows of each step.
 
-    `chats` holds the prompt with its answer for each row; for pairs that is the chosen one, and `rejected`
-    holds the other. `labels` is there for thumbs. `steps` lists the rows of each step, all of one size.
+    `answered` holds each row's prompt with its answer; for pairs that is the chosen one, and `rejected` holds
+    the prompt with the other. `labels` is there for thumbs. `steps` lists the rows of each step, all of one
+    size.
     """
 
-    chats: list[small.Chat]
-    rejected: list[small.Chat]
+    answered: list[Tokens]
+    rejected: list[Tokens]
     labels: list[bool]
     steps: list[list[int]]
 
@@ -113,11 +118,10 @@ def prepare(
     answer = "chosen" if paired else "completion"
     _check_columns(data, settings.method, ["prompt", answer] + ["rejected"] * paired + ["label"] * unpaired)
     labels = _labels(data) if unpaired else []
-    chats = _chats(data, answer)
-    rejected = _chats(data, "rejected") if paired else []
-    _check_lengths(model, tokenizer, chats)
-    _check_lengths(model, tokenizer, rejected)
-    return Prepared(chats, rejected, labels, order(len(data), settings))
+    context = getattr(model.config, "max_position_embeddings", None)
+    answered = _tokens(tokenizer, _chats(data, answer), context)
+    rejected = _tokens(tokenizer, _chats(data, "rejected"), context) if paired else []
+    return Prepared(answered, rejected, labels, order(len(data), settings))
 
 
 def order(count: int, settings: Settings) -> list[list[int]]:
@@ -217,16 +221,16 @@ def _text(messages: Any, role: str, row: int) -> str:
     raise CourseError(f"Row {row} must hold one message of the {role}: make rows with helpers.data.formats.")
 
 
-def _check_lengths(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, chats: list[small.Chat]
-) -> None:
-    context = getattr(model.config, "max_position_embeddings", None)
-    if not chats or context is None:
-        return
-    _, answer = small.encode(tokenizer, chats)
-    if answer.shape[1] > context:
+def _tokens(tokenizer: PreTrainedTokenizerBase, chats: list[small.Chat], context: int | None) -> list[Tokens]:
+    ids, answer = small.encode(tokenizer, chats)
+    if context is not None and answer.shape[1] > context:
         row = answer[:, context:].any(1).nonzero()[0].item()
         raise CourseError(
             f"Row {row} has more than the {context} tokens that the model reads: shorten its prompt or leave "
             "it out."
         )
+    starts = answer.int().argmax(1).tolist()
+    return [
+        (row[:start].tolist(), row[where].tolist())
+        for row, where, start in zip(ids, answer, starts, strict=True)
+    ]

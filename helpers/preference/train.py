@@ -128,7 +128,7 @@ def arguments(settings: Settings, folder: str, device: str) -> TrainingArguments
         # The rows come in their order already, and KTO's mismatched pairs are made from neighbors.
         "train_sampling_strategy": "sequential",
         "max_length": None,  # `prepare` has refused what is too long; nothing is cut silently
-        "gradient_checkpointing": False,
+        "activation_checkpointing": False,
         "dataloader_pin_memory": False,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,  # it would log the mean of earlier losses in place of a NaN
