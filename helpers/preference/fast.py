@@ -28,6 +28,7 @@ from helpers.preference.runs import (
 )
 
 if TYPE_CHECKING:
+    import torch
     from datasets import Dataset
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -87,8 +88,8 @@ class _Rows:
         self.steps = [torch.tensor(rows) for rows in prepared.steps]
         self.pairs = len(prepared.rejected)
         self.size = settings.batch_size
-        self.labels = torch.tensor(prepared.labels, dtype=torch.bool)
-        self.sequences = _sequences(prepared.answered + prepared.rejected)
+        self.labels = torch.tensor(prepared.labels, dtype=torch.bool, device=ref.device)
+        self.sequences = _sequences(prepared.answered + prepared.rejected, ref.device)
         if settings.method != "sft":
             self.ref_logps = _score(ref, self.sequences)
         if settings.method == "kto":
@@ -98,7 +99,8 @@ class _Rows:
                     (rows[row][0], rows[before][1])
                     for step in prepared.steps
                     for row, before in zip(step, (step[-1], *step[:-1]), strict=True)
-                ]
+                ],
+                ref.device,
             )
             self.ref_kl_logps = _score(ref, self.mismatched)
 
@@ -113,7 +115,7 @@ class _Rows:
         return slice(step * self.size, (step + 1) * self.size)
 
 
-def _sequences(rows: Sequence[Tokens]) -> _Sequences:
+def _sequences(rows: Sequence[Tokens], device: torch.device) -> _Sequences:
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
@@ -121,7 +123,7 @@ def _sequences(rows: Sequence[Tokens]) -> _Sequences:
     starts = torch.tensor([len(prompt) for prompt, _ in rows])[:, None]
     ends = starts + torch.tensor([len(answer) for _, answer in rows])[:, None]
     columns = torch.arange(ids.shape[1])
-    return _Sequences(ids, (starts <= columns) & (columns < ends))
+    return _Sequences(ids.to(device), ((starts <= columns) & (columns < ends)).to(device))
 
 
 def _token_logps(model: PreTrainedModel, sequences: _Sequences) -> Tensor:
@@ -159,9 +161,8 @@ def _fit(policy: PreTrainedModel, rows: _Rows, settings: Settings) -> list[dict[
     )
     log = []
     for step in range(settings.steps):
-        rate = settings.learning_rate * min(1.0, step / max(1, settings.warmup_steps))
-        if not settings.warmup_steps:
-            rate = settings.learning_rate
+        warm = step / settings.warmup_steps if step < settings.warmup_steps else 1.0
+        rate = warm * settings.learning_rate
         optimizer.param_groups[0]["lr"] = rate
         loss, metrics = _loss(policy, rows, step, settings)
         loss.backward()

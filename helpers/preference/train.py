@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -193,16 +194,19 @@ def _random_state_kept() -> Iterator[None]:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep TRL's advice and the bars of `datasets` out of the notebook."""
+    """Keep TRL's advice, the libraries' talk to each other and the bars of `datasets` out of the notebook."""
     import datasets
 
     logger = logging.getLogger("trl")
-    level, bars = logger.level, datasets.utils.are_progress_bars_disabled()
+    level, disabled = logger.level, datasets.utils.are_progress_bars_disabled()
     logger.setLevel(logging.ERROR)
     datasets.disable_progress_bars()
     try:
-        yield
+        with warnings.catch_warnings():
+            # TRL asks transformers for `is_gradient_checkpointing`, which has a new name since.
+            warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+            yield
     finally:
         logger.setLevel(level)
-        if not bars:
+        if not disabled:
             datasets.enable_progress_bars()
