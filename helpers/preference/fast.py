@@ -14,12 +14,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from helpers.models import small
 from helpers.models.threads import threads
 from helpers.preference import losses
-from helpers.preference.runs import PAIRED, Prepared, Run, Settings, fresh_copy, not_finite, prepare
+from helpers.preference.runs import (
+    PAIRED,
+    Prepared,
+    Run,
+    Settings,
+    Tokens,
+    fresh_copy,
+    not_finite,
+    prepare,
+)
 
 if TYPE_CHECKING:
+    import torch
     from datasets import Dataset
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -46,7 +55,7 @@ def train_fast(
     """
     prepared = prepare(model, tokenizer, data, settings, ref_model)
     with threads(1):
-        rows = _Rows(prepared, tokenizer, settings, fresh_copy(ref_model or model).eval())
+        rows = _Rows(prepared, settings, fresh_copy(ref_model or model).eval())
         policy = fresh_copy(model).train()
         log = _fit(policy, rows, settings)
     return Run(policy.eval(), log)
@@ -73,27 +82,26 @@ class _Rows:
     sequences: each prompt with the answer of the row before it, the first with the last's, as in TRL.
     """
 
-    def __init__(
-        self,
-        prepared: Prepared,
-        tokenizer: PreTrainedTokenizerBase,
-        settings: Settings,
-        ref: PreTrainedModel,
-    ) -> None:
+    def __init__(self, prepared: Prepared, settings: Settings, ref: PreTrainedModel) -> None:
         import torch
 
         self.steps = [torch.tensor(rows) for rows in prepared.steps]
         self.pairs = len(prepared.rejected)
         self.size = settings.batch_size
-        self.labels = torch.tensor(prepared.labels, dtype=torch.bool)
-        self.sequences = _sequences(*_tokens(tokenizer, prepared.chats + prepared.rejected))
+        self.labels = torch.tensor(prepared.labels, dtype=torch.bool, device=ref.device)
+        self.sequences = _sequences(prepared.answered + prepared.rejected, ref.device)
         if settings.method != "sft":
             self.ref_logps = _score(ref, self.sequences)
         if settings.method == "kto":
-            prompts, answers = _tokens(tokenizer, prepared.chats)
-            before = [row for rows in prepared.steps for row in (rows[-1], *rows[:-1])]
-            rows = [row for rows in prepared.steps for row in rows]
-            self.mismatched = _sequences([prompts[row] for row in rows], [answers[row] for row in before])
+            rows = prepared.answered
+            self.mismatched = _sequences(
+                [
+                    (rows[row][0], rows[before][1])
+                    for step in prepared.steps
+                    for row, before in zip(step, (step[-1], *step[:-1]), strict=True)
+                ],
+                ref.device,
+            )
             self.ref_kl_logps = _score(ref, self.mismatched)
 
     def pairs_of(self, step: int) -> Tensor:
@@ -107,25 +115,15 @@ class _Rows:
         return slice(step * self.size, (step + 1) * self.size)
 
 
-def _tokens(
-    tokenizer: PreTrainedTokenizerBase, chats: Sequence[small.Chat]
-) -> tuple[list[list[int]], list[list[int]]]:
-    """The tokens of each chat's prompt, and those of its answer."""
-    ids, answer = small.encode(tokenizer, chats)
-    prompts = small.prompt_ids(tokenizer, [question for question, _ in chats])
-    return prompts, [row[where].tolist() for row, where in zip(ids, answer, strict=True)]
-
-
-def _sequences(prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> _Sequences:
+def _sequences(rows: Sequence[Tokens], device: torch.device) -> _Sequences:
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
-    pairs = list(zip(prompts, answers, strict=True))
-    ids = pad_sequence([torch.tensor(prompt + answer) for prompt, answer in pairs], batch_first=True)
-    starts = torch.tensor([len(prompt) for prompt, _ in pairs])[:, None]
-    ends = starts + torch.tensor([len(answer) for _, answer in pairs])[:, None]
+    ids = pad_sequence([torch.tensor(prompt + answer) for prompt, answer in rows], batch_first=True)
+    starts = torch.tensor([len(prompt) for prompt, _ in rows])[:, None]
+    ends = starts + torch.tensor([len(answer) for _, answer in rows])[:, None]
     columns = torch.arange(ids.shape[1])
-    return _Sequences(ids, (starts <= columns) & (columns < ends))
+    return _Sequences(ids.to(device), ((starts <= columns) & (columns < ends)).to(device))
 
 
 def _token_logps(model: PreTrainedModel, sequences: _Sequences) -> Tensor:
@@ -163,9 +161,8 @@ def _fit(policy: PreTrainedModel, rows: _Rows, settings: Settings) -> list[dict[
     )
     log = []
     for step in range(settings.steps):
-        rate = settings.learning_rate * min(1.0, step / max(1, settings.warmup_steps))
-        if not settings.warmup_steps:
-            rate = settings.learning_rate
+        warm = step / settings.warmup_steps if step < settings.warmup_steps else 1.0
+        rate = warm * settings.learning_rate
         optimizer.param_groups[0]["lr"] = rate
         loss, metrics = _loss(policy, rows, step, settings)
         loss.backward()

@@ -10,8 +10,9 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
+from helpers.data import formats
 from helpers.models import small
 from helpers.settings import CourseError
 
@@ -28,7 +29,7 @@ UNPAIRED: tuple[Method, ...] = ("kto", "apo_zero_unpaired")
 
 @dataclass(frozen=True)
 class Settings:
-    """One training run: AdamW without weight decay, a constant learning rate after warm-up, clipped at norm 1.
+    """One training run: AdamW without weight decay, a constant rate after the warm-up, clipped at norm 1.
 
     `batch_size` counts rows of the data: answers for SFT and thumbs, pairs for the rest. `beta` and the
     weights matter to the methods that have them; `sft_weight` to ``dpo+sft`` only. As in TRL the warm-up
@@ -80,16 +81,21 @@ class Run:
         return [entry[name] for entry in self.log if name in entry]
 
 
+#: The tokens of a prompt, and those of an answer to it.
+Tokens = tuple[list[int], list[int]]
+
+
 @dataclass(frozen=True)
 class Prepared:
-    """Data that have passed every check, as chats, and the rows of each step.
+    """Data that have passed every check, as tokens, and the rows of each step.
 
-    `chats` holds the prompt with its answer for each row; for pairs that is the chosen one, and `rejected`
-    holds the other. `labels` is there for thumbs. `steps` lists the rows of each step, all of one size.
+    `answered` holds each row's prompt with its answer; for pairs that is the chosen one, and `rejected` holds
+    the prompt with the other. `labels` is there for thumbs. `steps` lists the rows of each step, all of one
+    size.
     """
 
-    chats: list[small.Chat]
-    rejected: list[small.Chat]
+    answered: list[Tokens]
+    rejected: list[Tokens]
     labels: list[bool]
     steps: list[list[int]]
 
@@ -109,15 +115,13 @@ def prepare(
             are not finite, or of another vocabulary than the tokenizer's.
     """
     _check_models(model, tokenizer, ref_model)
-    paired, unpaired = settings.method in PAIRED, settings.method in UNPAIRED
-    answer = "chosen" if paired else "completion"
-    _check_columns(data, settings.method, ["prompt", answer] + ["rejected"] * paired + ["label"] * unpaired)
-    labels = _labels(data) if unpaired else []
-    chats = _chats(data, answer)
-    rejected = _chats(data, "rejected") if paired else []
-    _check_lengths(model, tokenizer, chats)
-    _check_lengths(model, tokenizer, rejected)
-    return Prepared(chats, rejected, labels, order(len(data), settings))
+    paired, thumbs = settings.method in PAIRED, settings.method in UNPAIRED
+    formats.check(data, "paired" if paired else "unpaired" if thumbs else "prompt_completion")
+    labels = _labels(data) if thumbs else []
+    context = getattr(model.config, "max_position_embeddings", None)
+    answered = _tokens(tokenizer, formats.chats_of(data, "chosen" if paired else "completion"), context)
+    rejected = _tokens(tokenizer, formats.chats_of(data, "rejected"), context) if paired else []
+    return Prepared(answered, rejected, labels, order(len(data), settings))
 
 
 def order(count: int, settings: Settings) -> list[list[int]]:
@@ -138,13 +142,14 @@ def order(count: int, settings: Settings) -> list[list[int]]:
 
 
 def fresh_copy(model: PreTrainedModel) -> PreTrainedModel:
-    """A copy that shares nothing with `model`.
+    """A copy that shares nothing with `model`, and has no gradients left over.
 
     TRL's trainers replace `forward` on the model object itself, and a plain deepcopy of such a model goes on
     running the *original's* weights. The copy runs its own.
     """
     made = copy.deepcopy(model)
     made.__dict__.pop("forward", None)
+    made.zero_grad()
     return made
 
 
@@ -176,22 +181,8 @@ def _check_models(
                 raise CourseError(f"The {name} is broken: {weights} is not finite. Load it anew.")
 
 
-def _check_columns(data: Dataset, method: Method, wanted: list[str]) -> None:
-    missing = [column for column in wanted if column not in data.column_names]
-    if missing:
-        raise CourseError(
-            f"{method} needs the columns {', '.join(wanted)}, and the data have "
-            f"{', '.join(data.column_names) or 'none'}: convert them with helpers.data.formats."
-        )
-    if not len(data):
-        raise CourseError("The data have no rows: there is nothing to train on.")
-
-
 def _labels(data: Dataset) -> list[bool]:
-    labels = data["label"][:]
-    for row, label in enumerate(labels):
-        if not isinstance(label, bool):
-            raise CourseError(f"The label of row {row} is {label!r}: a label is True (up) or False (down).")
+    labels = list(data["label"])
     if len(set(labels)) == 1:
         raise CourseError(
             f"All {len(labels)} thumbs are {'up' if labels[0] else 'down'}: collect some of the other kind, "
@@ -200,33 +191,16 @@ def _labels(data: Dataset) -> list[bool]:
     return labels
 
 
-def _chats(data: Dataset, answer: str) -> list[small.Chat]:
-    return [
-        (_text(prompt, "user", row), _text(reply, "assistant", row))
-        for row, (prompt, reply) in enumerate(zip(data["prompt"], data[answer], strict=True))
-    ]
-
-
-def _text(messages: Any, role: str, row: int) -> str:
-    try:
-        (message,) = messages
-        if message["role"] == role and isinstance(message["content"], str):
-            return message["content"]
-    except (TypeError, KeyError, ValueError):
-        pass
-    raise CourseError(f"Row {row} must hold one message of the {role}: make rows with helpers.data.formats.")
-
-
-def _check_lengths(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, chats: list[small.Chat]
-) -> None:
-    context = getattr(model.config, "max_position_embeddings", None)
-    if not chats or context is None:
-        return
-    _, answer = small.encode(tokenizer, chats)
-    if answer.shape[1] > context:
+def _tokens(tokenizer: PreTrainedTokenizerBase, chats: list[small.Chat], context: int | None) -> list[Tokens]:
+    ids, answer = small.encode(tokenizer, chats)
+    if context is not None and answer.shape[1] > context:
         row = answer[:, context:].any(1).nonzero()[0].item()
         raise CourseError(
-            f"Row {row} has more than the {context} tokens that the model reads: shorten its prompt or leave "
-            "it out."
+            f"Row {row + 1} has more than the {context} tokens that the model reads: shorten its prompt or "
+            "leave it out."
         )
+    starts = answer.int().argmax(1).tolist()
+    return [
+        (row[:start].tolist(), row[where].tolist())
+        for row, where, start in zip(ids, answer, starts, strict=True)
+    ]
