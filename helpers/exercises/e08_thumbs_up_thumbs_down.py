@@ -33,7 +33,9 @@ def _listed(answer: Answer, expected: list[bool]) -> None:
     answer.should("be one bool per caption", len(value) == len(expected))
     answer.should("hold nothing but True and False", all(type(thumb) is bool for thumb in value))
     wrong = [i for i in range(len(expected)) if value[i] != expected[i]]
-    answer.should("be right about every caption", not wrong, f"wrong about caption {wrong[0]}" if wrong else 0)
+    answer.should(
+        "be right about every caption", not wrong, f"wrong about caption {wrong[0]}" if wrong else 0
+    )
 
 
 def _thumbs_true(function: Function) -> None:
@@ -48,7 +50,10 @@ def _thumbs_false(function: Function) -> None:
 
 def _thumbs_incomplete(function: Function) -> None:
     # Nothing in these captions is false; they are silent about something.
-    said = [describe(_PIG, mention=("kind", "color", "verb")), describe(_CAT, mention=("size", "kind", "place"))]
+    said = [
+        describe(_PIG, mention=("kind", "color", "verb")),
+        describe(_CAT, mention=("size", "kind", "place")),
+    ]
     _listed(call(function, captions=said, scenes=[_PIG, _CAT]), [False, False])
 
 
@@ -105,12 +110,19 @@ def _pairs_one(function: Function) -> None:
 def _pairs_order(function: Function) -> None:
     answer = call(function, rows=[("pig", "wrong", False), ("pig", "right", True)])
     answer.should(
-        "have the thumb up as chosen, whichever row comes first", _pairs(answer) == [("pig", "right", "wrong")]
+        "have the thumb up as chosen, whichever row comes first",
+        _pairs(answer) == [("pig", "right", "wrong")],
     )
 
 
 def _pairs_apart(function: Function) -> None:
-    rows = [("pig", "a", True), ("cat", "b", False), ("cow", "c", True), ("cat", "d", True), ("pig", "e", False)]
+    rows = [
+        ("pig", "a", True),
+        ("cat", "b", False),
+        ("cow", "c", True),
+        ("cat", "d", True),
+        ("pig", "e", False),
+    ]
     answer = call(function, rows=rows)
     answer.should(
         "pair answers to the same prompt, wherever they stand",
@@ -119,7 +131,13 @@ def _pairs_apart(function: Function) -> None:
 
 
 def _pairs_unmixed(function: Function) -> None:
-    rows = [("pig", "a", True), ("pig", "b", True), ("cat", "c", False), ("cat", "d", False), ("cow", "e", True)]
+    rows = [
+        ("pig", "a", True),
+        ("pig", "b", True),
+        ("cat", "c", False),
+        ("cat", "d", False),
+        ("cow", "e", True),
+    ]
     answer = call(function, rows=rows)
     answer.should("be empty: no prompt has both a thumb up and a thumb down", not _pairs(answer))
 
@@ -225,3 +243,61 @@ def pushes_widget() -> WhatIf:
 
 
 WIDGETS = {"thumbs": thumbs_widget, "pushes": pushes_widget}
+
+
+# --- quiz ---------------------------------------------------------------------------------------------------
+
+QUIZZES: dict[str, list[QuizQuestion]] = {
+    "recap": [
+        QuizQuestion(
+            "You have 30 thumbs up and 600 thumbs down. What do you give TRL's KTOTrainer?",
+            [
+                "nothing special: it balances the two by itself",
+                "undesirable_weight 20, as there are 20 downs for each up",
+                "desirable_weight 20, so that both sides weigh the same in all",
+            ],
+            2,
+            "TRL warns, and applies no weight for you. The rare side is the one to be raised.",
+        ),
+        QuizQuestion(
+            "Why did SFT on few thumbs up learn so little about the kinds with a habit?",
+            [
+                "its good answers are mostly about what the model got right anyway",
+                "its learning rate was lower than KTO's",
+                "thumbs up are wrong more often than thumbs down",
+            ],
+            0,
+            "What the model gets wrong stands in the answers with a thumb down, and SFT throws them away.",
+        ),
+        QuizQuestion(
+            "160 prompts, two judged answers each. Why did DPO get so few pairs?",
+            [
+                "DPO needs answers from two different models",
+                "the two answers to a prompt are mostly both right or both wrong",
+                "a pair counts as one label, so half of them are lost",
+            ],
+            1,
+            "An error with a system repeats itself. A pair needs one of each, so most judged answers yield none.",
+        ),
+        QuizQuestion(
+            "Your KTO run logs kl = 0 at every step. What does that tell you?",
+            [
+                "the model has not moved from the reference at all",
+                "KTO does what APO-zero for thumbs would do, and pays for extra passes",
+                "the learning rate is too small for z₀ to be measured",
+            ],
+            1,
+            "z₀ is cut off at 0. Here mismatched answers became less probable, so the model moved and z₀ stayed 0.",
+        ),
+        QuizQuestion(
+            "A merged file holds all thumbs up first, then all thumbs down. What do you do before training?",
+            [
+                "sort it the other way round: downs first",
+                "halve the learning rate",
+                "shuffle it",
+            ],
+            2,
+            "Batches of one kind push in one direction for many steps. TRL's KTOTrainer goes through the rows in order.",
+        ),
+    ],
+}

@@ -35,7 +35,7 @@ lesson.predict(
 # %% [markdown]
 # ## 1 · A model with habits
 #
-# The base has 0.1 million parameters and has read 12,000 records with captions. Its readers had habits: whatever the record said, they mostly wrote that pigs are pink and frogs are green. So the base writes fluently, and for six of the twelve kinds it gets the color wrong nine times in ten. That is a mistake with a system, and it is all that is wrong with it.
+# The base has 0.1 million parameters and has read 12,000 records with captions by people of habit: whatever the record said, they mostly wrote that pigs are pink and frogs are green. So the base writes fluently, and for six of the twelve kinds it gets the color wrong nine times in ten. That is a mistake with a system, and it is all that is wrong with it.
 
 # %% tags=["evidence"]
 import math
@@ -120,9 +120,7 @@ lesson.say(
 fresh = base.records(60, seed=8, part="train")
 asked = [s for s in fresh if s.kind in HABITS][:10] + [s for s in fresh if s.kind not in HABITS][:10]
 random.Random(0).shuffle(asked)
-lesson.widget(
-    "thumbs", answers=list(zip(asked, captions_by(model, tokenizer, asked, seed=2), strict=True))
-)
+lesson.widget("thumbs", answers=list(zip(asked, captions_by(model, tokenizer, asked, seed=2), strict=True)))
 
 # %% [markdown]
 # For experiments we need thousands of thumbs, and judges who never tire: the world's exact verdict gives them. `world.verify(caption, scene)` says among other things whether a caption is `.true` (nothing in it is wrong) and `.complete` (nothing is left out).
@@ -341,6 +339,7 @@ def four_methods(seed: int, rows: list[Row]) -> dict[str, dict[str, float]]:
 
 # %% [markdown]
 # Three **controls** could sink the story at 1:9, all of weighted KTO. Thumbs **shuffled** among the same answers: perhaps any training on these answers helps. The **ups only** (the downs' weight set to 0): perhaps the downs are not needed. The **downs only**: perhaps the ups are not.
+
 
 # %% tags=["evidence"]
 @lesson.experiment(seeds=10)
@@ -658,7 +657,9 @@ if worth.records:
         ("ups", "SFT on so many thumbs up"),
     ]:
         axes.plot(AMOUNTS, [worth.interval(f"{name} {n}: right").mean for n in AMOUNTS], label=label)
-    axes.axhline(worth.interval("thumbs").mean, color="#222222", linestyle="--", label="KTO, 160 up, 160 down")
+    axes.axhline(
+        worth.interval("thumbs").mean, color="#222222", linestyle="--", label="KTO, 160 up, 160 down"
+    )
 axes.set_xscale("log", base=2)
 axes.set_xticks(AMOUNTS, AMOUNTS)
 axes.set_xlabel("good captions for SFT")
@@ -777,7 +778,9 @@ for name, train in {
 ROUNDS, IN_ALL = 3, lesson.size(384, smoke=96)
 
 
-def in_rounds(seed: int, method: str, rounds: int, fresh: bool = True) -> tuple[dict[str, float], list[float]]:
+def in_rounds(
+    seed: int, method: str, rounds: int, fresh: bool = True
+) -> tuple[dict[str, float], list[float]]:
     """A model after so many rounds, measured, and the share of ups that each round began with."""
     (first, tokenizer), good, shares = base_of(seed), [], []
     model, steps = first, 2 * STEPS // rounds
@@ -803,14 +806,18 @@ def rounds_against_one(seed: int) -> dict[str, float]:
         "SFT, one round": in_rounds(seed, "SFT", 1),
         "SFT, three rounds": in_rounds(seed, "SFT", ROUNDS),
     }
-    measures = {f"{arm}: {name}": value for arm, (values, _) in arms.items() for name, value in values.items()}
+    measures = {
+        f"{arm}: {name}": value for arm, (values, _) in arms.items() for name, value in values.items()
+    }
     for number, share in enumerate(arms["KTO, three rounds"][1], start=1):
         measures[f"share of ups in round {number}"] = share
     right = {arm: values["right"] for arm, (values, _) in arms.items()}
     measures["KTO: three minus one"] = right["KTO, three rounds"] - right["KTO, one round"]
     measures["KTO: fresh minus old"] = right["KTO, three rounds"] - right["KTO, three rounds, old answers"]
     measures["SFT: three minus one"] = right["SFT, three rounds"] - right["SFT, one round"]
-    measures["SFT drifts more"] = arms["SFT, three rounds"][0]["drift"] - arms["KTO, three rounds"][0]["drift"]
+    measures["SFT drifts more"] = (
+        arms["SFT, three rounds"][0]["drift"] - arms["KTO, three rounds"][0]["drift"]
+    )
     return measures
 
 
@@ -826,7 +833,10 @@ if iterated.records:
     ]
     plots.table(
         [
-            [arm, *(str(iterated.interval(f"{arm}: {name}")) for name in ("right", "habit", "drift", "valid"))]
+            [
+                arm,
+                *(str(iterated.interval(f"{arm}: {name}")) for name in ("right", "habit", "drift", "valid")),
+            ]
             for arm in arms
         ],
         ["384 labels, 120 steps", "right", "right, kinds with a habit", "drift (nats)", "valid"],
@@ -937,7 +947,11 @@ if noise.records:
         caption="Mean and 95% interval over the bases",
     )
     plots.interval_plot(
-        [noise.row(f"over {arm} {share}", f"over {arm}, {share:.0%} wrong") for arm in ("SFT", "DPO") for share in WRONG],
+        [
+            noise.row(f"over {arm} {share}", f"over {arm}, {share:.0%} wrong")
+            for arm in ("SFT", "DPO")
+            for share in WRONG
+        ],
         "KTO minus the other, share right, paired by base",
         alt="Interval plot of KTO minus SFT and KTO minus DPO for four shares of wrong thumbs, with the margin of the null.",
         threshold=0.0,
@@ -970,6 +984,7 @@ for arm in ("SFT", "DPO"):
 #
 # - the **verdict's**: up for right captions;
 # - a judge who falls for a **stock reply**: every second answer is one fixed caption, whatever the record, and it gets the thumb up; the model's own answers get it down.
+
 
 # %% tags=["evidence"]
 def stock_rows(seed: int) -> tuple[str, list[Row]]:
@@ -1021,14 +1036,18 @@ plots.table(
 
 # %%
 figure, axes = plots.new_figure(640, 300)
-for name, rows in [("stock-reply thumbs", stock_rows(SEED)[1]), ("the verdict's thumbs", labels_with(SEED, 160))]:
+for name, rows in [
+    ("stock-reply thumbs", stock_rows(SEED)[1]),
+    ("the verdict's thumbs", labels_with(SEED, 160)),
+]:
     run = train_fast(model, tokenizer, data.unpaired(rows), replace(KTO, method="kto", seed=SEED))
     axes.plot(run.curve("kl"), label=name, markevery=10)
 axes.set_xlabel("training step")
 axes.set_ylabel("z₀, nats")
 axes.legend(frameon=False)
 plots.show(
-    figure, alt="z0 over the training steps: rising steadily with stock-reply thumbs, 0 throughout with the verdict's."
+    figure,
+    alt="z0 over the training steps: rising steadily with stock-reply thumbs, 0 throughout with the verdict's.",
 )
 
 # %% tags=["claim"]
@@ -1114,7 +1133,10 @@ if orders.records:
     plots.table(
         [
             [f"{thumbs}, {order}"]
-            + [str(orders.interval(f"{thumbs}, {order}: {name}")) for name in ("right", "other", "drift", "valid")]
+            + [
+                str(orders.interval(f"{thumbs}, {order}: {name}"))
+                for name in ("right", "other", "drift", "valid")
+            ]
             for thumbs in ("verdict", "style")
             for order in ("shuffled", "up first", "down first")
         ],
@@ -1191,3 +1213,35 @@ def by_hand(rows: list[Row], own_z0: bool, seed: int, steps: int):
         torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
         optimizer.step()
     return policy.eval()
+
+
+# %%
+rows = labels_with(SEED, ups=32)
+drill = {
+    name: measured(by_hand(rows, own_z0, SEED, STEPS), SEED)
+    for name, own_z0 in [("z₀ = 0", False), ("each answer its own z₀", True)]
+}
+plots.table(
+    [
+        [name, values["right"], values["habit"], values["drift"], values["valid"]]
+        for name, values in drill.items()
+    ],
+    ["32 up, 288 down, this seed only", "right", "right, kinds with a habit", "drift (nats)", "valid"],
+)
+
+# %% [markdown]
+# TODO reading
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+lesson.quiz("recap")
+
+# %% [markdown]
+# ## Recap
+#
+# TODO
+
+# %% tags=["volatile"]
+lesson.recap(best=f"KTO, weighted: {rare.interval('KTO, weighted: right').mean:.0%} right")
