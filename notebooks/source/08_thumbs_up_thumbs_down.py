@@ -372,10 +372,6 @@ def other_ratios(seed: int) -> dict[str, float]:
             measures |= {f"{arm} {ratio}: {name}": value for name, value in values.items()}
         measures[f"over SFT {ratio}"] = arms["KTO, weighted"]["right"] - arms["SFT"]["right"]
         measures[f"weights {ratio}"] = arms["KTO, weighted"]["right"] - arms["KTO"]["right"]
-    pairs = mixed_pairs([row for pair in pool(seed) for row in pair])[:128]
-    measures["DPO, 128 pairs: right"] = measured(by_dpo(base_of(seed), pairs, seed), seed)["right"]
-    judged_until = [i for i, (one, two) in enumerate(pool(seed)) if one[2] != two[2]][len(pairs) - 1]
-    measures["DPO, 128 pairs: labels"] = 2 * (judged_until + 1)
     return measures
 
 
@@ -519,7 +515,13 @@ lesson.claim(
 )
 
 # %% [markdown]
-# TODO reading
+# Read the table first. On kinds with a habit SFT gains less than KTO: its good answers are nearly all about kinds that the base has right anyway (there it is the best of all). A thumb down on *a pink pig* lowers just the word that is wrong, and what it leaves free goes to the other colors, the record's above all, which the base knows how to copy. That is what downs are worth **when a mistake has a system**. If the mistakes were scattered over all colors, lowering one of them would help little; we expect SFT to do as well there.
+#
+# Without weights KTO gets worse on the kinds that were fine: bad answers share most of their words with good ones, and nine downs to one up push those down as well. With weights the ups hold them in place.
+#
+# The controls do not rescue another story. Shuffled thumbs end below the base. Ups alone, under this loss, hardly move it. Downs alone say what not to write, and not what to write instead: they leave the model about where it was on average, some bases better, some ruined. And DPO has only the handful of mixed pairs, too few to learn from. (More pairs help it, and cost more judging: see *Thumbs that are wrong* below.)
+#
+# SFT on few answers also **drifts** most: it repeats the same 32 answers many times over, with nothing to hold it near the base.
 #
 # ## 5 · Your thumbs
 #
@@ -608,7 +610,7 @@ class_data = files.to_unpaired(merged.thumbs)
 lesson.say("For training that makes {rows} rows.", rows=len(class_data))
 
 # %% [markdown]
-# A conflict is reported, not resolved: both thumbs stay, and KTO pulls the answer both ways, so that it moves little. Whether Ada or Ben is right is for the class to settle, and often the better outcome is a clearer question. (Who judges with the verdict's rule in mind agrees with it; who judges "I like it" may not. Then the model learns *that*.)
+# A conflict is reported, not resolved: both thumbs stay, and KTO pulls the answer both ways. Whether Ada or Ben is right is for the class to settle, and often the better outcome is a clearer question. (Who judges with the verdict's rule in mind agrees with it; who judges "I like it" may not. Then the model learns *that*.)
 #
 # ## 6 · What is it worth?
 #
@@ -631,16 +633,20 @@ def amount_for(level: float, rights: list[float]) -> float:
     return float(2 ** np.interp(level, rising, np.log2(AMOUNTS)))
 
 
+def right_of(model, seed: int) -> float:
+    scenes = base.records(TEST_SIZE, 50_000 + seed, "test")
+    return measure.accuracy(model, base_of(seed)[1], scenes).mean().item()
+
+
 @lesson.experiment(seeds=10)
 def exchange_rate(seed: int) -> dict[str, float]:
     start, measures = base_of(seed), {}
     ups = ups_of([row for pair in pool(seed) for row in pair])
     for amount in AMOUNTS:
         for name, chats in [("written", written_by_people(amount, seed)), ("ups", ups[:amount])]:
-            values = measured(by_sft(start, chats, seed), seed)
-            measures |= {f"{name} {amount}: {key}": values[key] for key in ("right", "drift")}
+            measures[f"{name} {amount}: right"] = right_of(by_sft(start, chats, seed), seed)
     rows = labels_with(seed, ups=160)
-    measures["thumbs"] = measured(by_kto(start, rows, balanced(rows), seed), seed)["right"]
+    measures["thumbs"] = right_of(by_kto(start, rows, balanced(rows), seed), seed)
     for name in ("written", "ups"):
         curve = [measures[f"{name} {amount}: right"] for amount in AMOUNTS]
         measures[f"{name} for the same"] = amount_for(measures["thumbs"], curve)
@@ -897,9 +903,9 @@ for measure_name, name, statement, prediction, verdict in [
 #
 # ### Thumbs that are wrong
 #
-# People err. Is KTO, as one may read, *robust* to that, more so than its rivals? Here all start from equal information: 128 prompts with one good and one bad answer, so 256 thumbs, 128 pairs, 128 good answers. Then the judge confuses the two answers of some prompts, and all three methods get the same wrong labels.
+# People err. Is KTO *robust* to that, more so than its rivals? Here all start from equal information: 128 prompts with one good and one bad answer, so 256 thumbs, 128 pairs, 128 good answers. Then the judge confuses the two answers of some prompts, and all three methods get the same wrong labels.
 #
-# We expect **no difference**. A null needs a margin, named before looking: ±0.03.
+# These labels are other than before (balanced, and all about prompts where the base wavers), so the settings were chosen anew, on the other four bases and with no label wrong. We expect **no difference** between the methods. A null needs a margin, named before looking: ±0.03.
 
 # %% tags=["evidence"]
 WRONG = [0.0, 0.1, 0.2, 0.3]
@@ -919,22 +925,22 @@ def confused(seed: int, share: float, prompts: int = 128) -> list[Row]:
     return rows
 
 
-@lesson.experiment(seeds=10)
+@lesson.experiment(seeds=6)
 def wrong_thumbs(seed: int) -> dict[str, float]:
     start, measures = base_of(seed), {}
     for share in WRONG:
         rows = confused(seed, share)
         trained = {
-            "KTO": by_kto(start, rows, (1, 1), seed),
+            "KTO": by_kto(start, rows, (1, 1), seed, learning_rate=1e-3, beta=1.0),
             "SFT": by_sft(start, ups_of(rows), seed),
-            "DPO": by_dpo(start, mixed_pairs(rows), seed),
+            "DPO": by_dpo(start, mixed_pairs(rows), seed, beta=1.0),
         }
-        right = {name: measured(model, seed)["right"] for name, model in trained.items()}
+        right = {name: right_of(model, seed) for name, model in trained.items()}
         measures |= {f"{name} {share}": value for name, value in right.items()}
         measures |= {f"over {name} {share}": right["KTO"] - right[name] for name in ("SFT", "DPO")}
     for name in ("SFT", "DPO"):
-        lost = [measures[f"{arm} 0.0"] - measures[f"{arm} 0.3"] for arm in (name, "KTO")]
-        measures[f"{name} loses more"] = lost[0] - lost[1]
+        lost = [measures[f"{arm} 0.0"] - measures[f"{arm} 0.2"] for arm in ("KTO", name)]
+        measures[f"loses more than {name}"] = lost[0] - lost[1]
     return measures
 
 
@@ -1004,7 +1010,7 @@ def reference_point(seed: int) -> dict[str, float]:
     for name, rows in [("verdict", labels_with(seed, ups=160)), ("stock", of_stock)]:
         for method in ("kto", "apo_zero_unpaired"):
             run = train_fast(start, tokenizer, data.unpaired(rows), replace(KTO, method=method, seed=seed))
-            measures[f"{name} {method}: right"] = measured(run.model, seed)["right"]
+            measures[f"{name} {method}: right"] = right_of(run.model, seed)
             scenes = base.records(TEST_SIZE, 50_000 + seed, "test")
             said = small.score(run.model, tokenizer, [(record(scene), stock) for scene in scenes]).exp()
             measures[f"{name} {method}: says the stock reply"] = said.mean().item()
@@ -1216,21 +1222,17 @@ def by_hand(rows: list[Row], own_z0: bool, seed: int, steps: int):
 
 
 # %%
-rows = labels_with(SEED, ups=32)
-drill = {
-    name: measured(by_hand(rows, own_z0, SEED, STEPS), SEED)
-    for name, own_z0 in [("z₀ = 0", False), ("each answer its own z₀", True)]
-}
-plots.table(
-    [
-        [name, values["right"], values["habit"], values["drift"], values["valid"]]
-        for name, values in drill.items()
-    ],
-    ["32 up, 288 down, this seed only", "right", "right, kinds with a habit", "drift (nats)", "valid"],
-)
+stock, of_stock = stock_rows(SEED)
+drill = []
+for thumbs, rows in [("the verdict's, 32 up", labels_with(SEED, ups=32)), ("stock-reply", of_stock)]:
+    for name, own_z0 in [("z₀ = 0", False), ("a batch of one", True)]:
+        trained = by_hand(rows, own_z0, SEED, STEPS)
+        said = small.score(trained, tokenizer, [(record(scene), stock) for scene in unseen]).exp().mean()
+        drill.append([f"{thumbs}, {name}", right_of(trained, SEED), float(said)])
+plots.table(drill, ["thumbs, z₀", "right", "probability of the stock reply"], caption="This seed only")
 
 # %% [markdown]
-# TODO reading
+# With the verdict's thumbs there is little to see (nor on the four bases of our trials): an answer that the model drew itself is probable already, so it cannot rise far. With thumbs for one reply to everything, the reply takes over completely. In a proper batch z₀ is shared, and in part holds that back; with z₀ = 0 it is held back most. So a rising `kl` in TRL's log is worth a look: ask which answer becomes more probable *whatever the prompt*.
 
 # %% [markdown]
 # ## Quiz
@@ -1241,7 +1243,15 @@ lesson.quiz("recap")
 # %% [markdown]
 # ## Recap
 #
-# TODO
+# - A thumb down carries what a thumb up cannot: where the model errs. With few ups, KTO with weights by the counts beats imitation of the ups, drifts less, and its controls fail.
+# - Nobody sets the weights for you, nobody shuffles for you.
+# - A written caption is worth several thumbs. Thumbs pay where judging is that much quicker than writing.
+# - Fresh answers beat old ones: three rounds, each on what the model says *now*, at equal labels and steps.
+# - KTO's reference point was idle here, and wrong thumbs hurt KTO too.
+#
+# **Limits of this demo.** One kind of mistake, with a system, in a model of 0.1 million parameters that knows the right answer's ingredients; ups made rare by leaving out good answers, not by a model that is mostly wrong; a tireless judge with an exact rule. Two answers to each prompt suit DPO and waste labels for the others, as the two are often alike. Settings were tried on four bases, nine for each method; KTO is sensitive to β and learning rate here (with β = ½ it lost to SFT at 1:9 in our trials), so do not carry the ranking over to your model without such a grid.
+#
+# **References.** Ethayarajh, Xu, Muennighoff, Jurafsky and Kiela, *KTO: Model alignment as prospect theoretic optimization*, 2024 (the loss, z₀, the weights). Rafailov et al., *Direct preference optimization: Your language model is secretly a reward model*, 2023. D'Oosterlinck et al., *Anchored preference optimization and contrastive revisions*, 2024 (APO-zero). von Werra et al., *TRL: Transformer reinforcement learning* (the trainers; their documentation describes the unpaired format).
 
 # %% tags=["volatile"]
 lesson.recap(best=f"KTO, weighted: {rare.interval('KTO, weighted: right').mean:.0%} right")
