@@ -225,9 +225,10 @@ def _pushes_html(ups: int, beta: float, weights: str) -> str:
         f"Two bell-shaped curves over the log-ratio, for beta {beta:g}. At 0 the thumbs up push with "
         f"{up[middle]:.0f} and the thumbs down with {down[middle]:.0f}."
     )
+    hard = "as hard" if abs(times - 1) < 1e-6 else f"{times:.2g} times as hard"
     sentence = (
-        f"At the start (r = 0) the downs push {times:.2g} times as hard as the ups. A push has faded to a tenth "
-        f"when an answer has become {math.exp(reach):.3g} times as probable, or as improbable, as it was."
+        f"At the start (r = 0) the downs push {hard} as the ups. A push has faded to a tenth "
+        f"when an answer has become {math.exp(reach):,.2g} times as probable, or as improbable, as it was."
     )
     return plots.figure_html(figure, alt) + page.prose_html(sentence)
 

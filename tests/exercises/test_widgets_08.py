@@ -46,7 +46,7 @@ def test_every_control_of_the_pushes_redraws() -> None:
         widget.controls[name].value = value
         assert widget.error is None
         assert widget.html != before
-    assert "the downs push 1 times as hard" in widget.html
+    assert "the downs push as hard as the ups" in widget.html
     assert "alt=" in widget.html
 
 
