@@ -292,7 +292,7 @@ for ups in (160, 32):
 # %% [markdown]
 # Look at the first number of each line: a good answer is mostly one about a kind that the base knows already. What it does *not* know stands in the answers with a thumb down. That is why we expect SFT, which throws those away, to fall behind.
 #
-# **Settings decide such comparisons**, so they were frozen before. For each method we tried nine (learning rate × β, or × steps for SFT) on four *other* bases (seeds 900 to 903), on the validation part, at 1:1 and 1:9, and took the best for both. What you see below was measured afterwards, on other bases and on the test part. KTO's reference point z₀ turns out to be 0 with thumbs like these (measured under *Dig deeper*). Then KTO is APO-zero for thumbs, to the digit, and that costs half as much to compute; so that is what runs.
+# **Settings decide such comparisons**, so they were frozen before. For each method we tried nine (learning rate × β, or × steps for SFT) on four *other* bases (seeds 900 to 903), on the validation part, at 1:1 and 1:9, and took the best for both. What you see below was measured afterwards, on other bases and on the test part. KTO's reference point z₀ turns out to be 0 at practically every step with thumbs like these (*Dig deeper* measures it). Then KTO is the same as APO-zero for thumbs, which takes fewer passes; so that is what runs.
 
 # %% tags=["evidence"]
 STEPS = lesson.size(60, smoke=4)
@@ -421,7 +421,7 @@ axes.set_ylabel("share right, mean and 95% interval")
 axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 plots.show(
     figure,
-    alt="Share of right captions over the ratio of ups to downs, one line per method. All fall as ups get rarer; weighted KTO falls least, DPO is lowest throughout.",
+    alt="Share of right captions over the ratio of ups to downs, one line per method. All fall as ups get rarer; weighted KTO stays highest, DPO is lowest throughout.",
 )
 
 # %% [markdown]
@@ -530,11 +530,11 @@ lesson.claim(
 )
 
 # %% [markdown]
-# Read the table first. On kinds with a habit SFT gains less than KTO: its good answers are nearly all about kinds that the base has right anyway (there it is the best of all). A thumb down on *a pink pig* lowers just the word that is wrong, and what it leaves free goes to the other colors, the record's above all, which the base knows how to copy. That is what downs are worth **when a mistake has a system**. If the mistakes were scattered over all colors, lowering one of them would help little; we expect SFT to do as well there.
+# Read the table first. On kinds with a habit SFT gains less than KTO: its good answers are nearly all about kinds that the base has right anyway (there it is the best of the four). A thumb down on *a pink pig* lowers just the word that is wrong, and what it leaves free goes to the other colors, the record's above all, which the base knows how to copy. That is what downs are worth **when a mistake has a system**. If the mistakes were scattered over all colors, lowering one of them would help little; we expect SFT to do as well there.
 #
 # Without weights KTO gets worse on the kinds that were fine: bad answers share most of their words with good ones, and nine downs to one up push those down as well. With weights the ups hold them in place.
 #
-# The controls do not rescue another story. Shuffled thumbs end below the base. Ups alone, under this loss, hardly move it. Downs alone say what not to write, and not what to write instead: they leave the model about where it was on average, some bases better, some ruined. And DPO has only the handful of mixed pairs, too few to learn from; at 1:19 some bases give none at all. (More pairs help it, and cost more judging: see *Thumbs that are wrong* below.)
+# The controls do not rescue another story. Shuffled thumbs end below the base. Ups alone, under this loss, move it little. Downs alone say what not to write, and not what to write instead: they leave the model about where it was on average, some bases better, some ruined. And DPO has only the handful of mixed pairs, too few to learn from; at 1:19 some bases give none at all. (More pairs help it, and cost more judging: see *Thumbs that are wrong* below.)
 #
 # SFT on few answers also **drifts** most: it repeats the same 32 answers many times over, with nothing to hold it near the base.
 #
@@ -882,7 +882,7 @@ for measure_name, name, statement, prediction, verdict in [
         "it is the fresh answers",
         "Three rounds on fresh answers beat three rounds on the base's answers.",
         "a difference above 0, paired by base",
-        "inconclusive",
+        "holds",
     ),
     (
         "SFT: three minus one",
@@ -981,7 +981,7 @@ if noise.records:
     )
 
 # %% tags=["claim"]
-for arm in ("SFT", "DPO"):
+for arm, verdict in [("SFT", "inconclusive"), ("DPO", "fails")]:
     lesson.claim(
         wrong_thumbs,
         f"over {arm} 0.2",
@@ -992,12 +992,26 @@ for arm in ("SFT", "DPO"):
         scope="world",
         unit="of captions",
         within=(-0.03, 0.03),
-        expected="inconclusive",
+        expected=verdict,
         repeatable=False,
     )
+lesson.claim(
+    wrong_thumbs,
+    "loses more than SFT",
+    name="KTO bears wrong thumbs better than SFT",
+    statement="A fifth of the thumbs wrong costs KTO fewer right captions than it costs SFT.",
+    prediction="loss of KTO minus loss of SFT below 0, paired by base: KTO's reputation",
+    talk=["T6"],
+    scope="world",
+    unit="of captions",
+    below=0.0,
+    expected="fails",
+    repeatable=False,
+)
 
 # %% [markdown]
-# TODO reading
+# The null is not what we find. With all thumbs right KTO and SFT are level, and DPO, which only asks that one answer beat the other, is behind on the same labels. As thumbs go wrong, KTO loses *more* than SFT, not less, and DPO's distance melts. Nobody is robust here: with three thumbs in ten wrong, most of the gain is gone for all three.
+# One caution cuts the other way. These settings were chosen with clean labels, and favor whoever learns eagerly. In our trials a more cautious KTO (the settings of section 4) started lower and lost less. What looks like robustness may be the learning rate.
 #
 # ### The reference point
 #
@@ -1113,7 +1127,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# With thumbs that depend on the record z₀ never leaves 0: an answer to *another* record becomes less probable, if anything. Then KTO is APO-zero for thumbs, to the digit, and its extra passes buy nothing. z₀ comes to life where an answer becomes more probable **whatever the prompt**. And there it does not hold the model back. The reference point rises with the stock reply, so the thumbs up are never satisfied and pull on: *further* than with z₀ = 0. (z₀ stands in for a KL, but it is a mean log-ratio, cut off at 0.) Neither of the two models is of any use by then: look at the share of right captions.
+# With thumbs that depend on the record z₀ hardly ever leaves 0: an answer to *another* record becomes less probable, if anything. Then KTO is APO-zero for thumbs, and its extra passes buy nothing that the test can see. z₀ comes to life where an answer becomes more probable **whatever the prompt**. And there it does not hold the model back. The reference point rises with the stock reply, so the thumbs up are never satisfied and pull on: *further* than with z₀ = 0. (z₀ stands in for a KL, but it is a mean log-ratio, cut off at 0.) Neither of the two models is of any use by then: look at the share of right captions.
 #
 # ### Failure drill: all the good ones first
 #
@@ -1176,7 +1190,7 @@ lesson.claim(
     scope="world",
     unit="of captions",
     above=0.0,
-    expected="holds",
+    expected="inconclusive",
     repeatable=False,
 )
 lesson.claim(
@@ -1194,7 +1208,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# TODO reading
+# Order is a gamble rather than a law: look at the seeds' spread. With the verdict's thumbs the obvious conversion leaves some bases unharmed and ruins the gain of others, so its interval is wide. With thumbs on style the harm is small and regular, and falls on the kinds that were fine: a run of batches that only push down damages what good and bad answers share.
 # The repair is one line: shuffle. `helpers.data.unpair` does it for you.
 #
 # ### Failure drill: a batch of one
@@ -1262,7 +1276,7 @@ lesson.quiz("recap")
 # - Nobody sets the weights for you, nobody shuffles for you.
 # - A written caption is worth several thumbs. Thumbs pay where judging is that much quicker than writing.
 # - Fresh answers beat old ones: three rounds, each on what the model says *now*, at equal labels and steps.
-# - KTO's reference point was idle here, and wrong thumbs hurt KTO too.
+# - KTO's reference point was idle here, and wrong thumbs hurt KTO at least as much as SFT.
 #
 # **Limits of this demo.** One kind of mistake, with a system, in a model of 0.1 million parameters that knows the right answer's ingredients; ups made rare by leaving out good answers, not by a model that is mostly wrong; a tireless judge with an exact rule. Two answers to each prompt suit DPO and waste labels for the others, as the two are often alike. Settings were tried on four bases, nine for each method; KTO is sensitive to β and learning rate here (with β = ½ it lost to SFT at 1:9 in our trials), so do not carry the ranking over to your model without such a grid.
 #
