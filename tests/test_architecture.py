@@ -29,6 +29,10 @@ LEVEL = {name: level for level, row in enumerate(LAYERS) for name in row}
 HEAVY = [
     "torch",
     "transformers",
+    "trl",
+    "datasets",
+    "peft",
+    "accelerate",
     "matplotlib",
     "IPython",
     "ipywidgets",
@@ -188,11 +192,23 @@ def test_importing_helpers_loads_nothing_heavy():
     assert loaded_by("import helpers") == set()
 
 
-@pytest.mark.parametrize("module", ["helpers.world", "helpers.models", "helpers.__main__"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "helpers.world",
+        "helpers.models",
+        "helpers.data",
+        "helpers.preference.losses, helpers.preference.train, helpers.preference.fast, "
+        "helpers.preference.measure",
+        "helpers.__main__",
+    ],
+)
 def test_these_load_no_framework(module):
     assert not loaded_by(f"import {module}") & {
         "torch",
         "transformers",
+        "trl",
+        "datasets",
         "matplotlib",
         "IPython",
         "ipywidgets",

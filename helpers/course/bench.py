@@ -1,6 +1,7 @@
 """Rates of what the course does most often, on one core, for `make bench`.
 
-Knows how to time a function of scenes. Knows nothing about how these are drawn.
+Knows how to time a function of scenes, and two trainings beside each other. Knows nothing about how scenes
+are drawn or models trained.
 """
 
 from __future__ import annotations
@@ -70,6 +71,76 @@ def world_rates(pictures: int = 4000, films: int = 800, naive: int = 60) -> list
     ]
 
 
+@dataclass(frozen=True)
+class Speedup:
+    """Processor seconds of one training through TRL and in the course's own loop, for as many steps each."""
+
+    name: str
+    trl: float
+    loop: float
+    steps: int
+    wanted: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        return self.trl / self.loop
+
+    @property
+    def too_slow(self) -> bool:
+        return self.wanted is not None and self.ratio < self.wanted
+
+    def __str__(self) -> str:
+        each = [f"{seconds / self.steps * 1000:.0f}" for seconds in (self.trl, self.loop)]
+        wanted = f"  (wanted: {self.wanted}{', ✘ too slow' * self.too_slow})" if self.wanted else ""
+        return f"{self.name:28} {self.ratio:12.1f} times TRL's, {each[1]} for {each[0]} ms a step{wanted}"
+
+
+def training_speedups(steps: int = 40, rows: int = 256, repeats: int = 2) -> list[Speedup]:
+    """The loop of `helpers.preference.fast` beside TRL's trainers, on the same rows of the same base.
+
+    Batches of 32 answers (16 pairs). TRL computes its reference's log-probabilities as it goes. Both are
+    whole calls, with all preparation, taken in turns; the best of `repeats` each, in processor time.
+    """
+    from helpers import world
+    from helpers.data import formats
+    from helpers.models import base
+    from helpers.preference.fast import train_fast
+    from helpers.preference.train import Settings, train
+
+    model, tokenizer = base.base(0)
+    scenes = base.records(rows, seed=0, part="train")
+    questions = [world.record(scene) for scene in scenes]
+    right = [world.captions(scene)[0] for scene in scenes]
+    wrong = right[1:] + right[:1]
+    labels = [number % 2 == 0 for number in range(rows)]
+    answers = [good if up else bad for good, bad, up in zip(right, wrong, labels, strict=True)]
+    pairs = formats.paired(list(zip(questions, right, wrong, strict=True)))
+    thumbs = formats.unpaired(list(zip(questions, answers, labels, strict=True)))
+    chats = formats.prompt_completion(list(zip(questions, right, strict=True)))
+
+    def seconds(call: Callable[..., object], data: object, settings: Settings) -> float:
+        started = time.process_time()
+        call(model, tokenizer, data, settings)
+        return time.process_time() - started
+
+    found = []
+    for name, data, batch, wanted in (
+        ("kto", thumbs, 32, 1.8),
+        ("dpo", pairs, 16, None),
+        ("sft", chats, 32, None),
+    ):
+        settings = Settings(name, learning_rate=3e-4, steps=steps, batch_size=batch)
+        train(
+            model, tokenizer, data, Settings(name, learning_rate=3e-4, steps=1, batch_size=batch)
+        )  # imports
+        turns = [
+            (seconds(train, data, settings), seconds(train_fast, data, settings)) for _ in range(repeats)
+        ]
+        trl, loop = (min(turn) for turn in zip(*turns, strict=True))
+        found.append(Speedup(f"{name.upper()}, own loop", trl, loop, steps, wanted))
+    return found
+
+
 def import_seconds() -> float:
     """Seconds that `import helpers` adds to an empty Python."""
 
@@ -82,7 +153,7 @@ def import_seconds() -> float:
 
 
 def run() -> int:
-    """Print the rates and their ratios. Returns 1 if one is below what the course wants, else 0."""
+    """Print the rates and ratios. Returns 1 if one is below what the course wants, else 0."""
     rates = world_rates()
     for entry in rates:
         wanted = f"  (wanted: {entry.wanted:,.0f}{', ✘ too slow' * entry.too_slow})" if entry.wanted else ""
@@ -91,4 +162,7 @@ def run() -> int:
     ratio = by_name["pictures, 32 px"] / by_name["naive: every sprite anew"]
     print(f"{'against the naive loop':28} {ratio:12,.0f} times as fast")
     print(f"{'import helpers':28} {import_seconds() * 1000:12,.0f} ms")
-    return int(any(entry.too_slow for entry in rates))
+    speedups = training_speedups()
+    for speedup in speedups:
+        print(speedup)
+    return int(any(entry.too_slow for entry in [*rates, *speedups]))

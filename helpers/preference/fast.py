@@ -128,10 +128,11 @@ def _sequences(rows: Sequence[Tokens], device: torch.device) -> _Sequences:
 
 def _token_logps(model: PreTrainedModel, sequences: _Sequences) -> Tensor:
     """The log-probability of every answer's tokens, (tokens,), one sequence after the other."""
+    from helpers.preference.logprob import log_probability
+
     hidden = model.base_model(input_ids=sequences.ids[:, :-1], use_cache=False).last_hidden_state
     where = sequences.answer[:, 1:]
-    logits = model.get_output_embeddings()(hidden[where])
-    return logits.log_softmax(-1).gather(1, sequences.ids[:, 1:][where][:, None])[:, 0]
+    return log_probability(model.get_output_embeddings()(hidden[where]), sequences.ids[:, 1:][where])
 
 
 def _sums(token_logps: Tensor, sequences: _Sequences) -> Tensor:

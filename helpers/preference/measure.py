@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 
 from helpers import world
 from helpers.models import small
+from helpers.settings import CourseError
 from helpers.world import Scene
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_BATCH = 256
 
 #: A prompt with its chosen and its rejected answer.
 Pair = tuple[str, str, str]
@@ -26,6 +29,7 @@ def accuracy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, scenes:
 
     No sampling noise: it is the sum of the probabilities of the three right captions.
     """
+    _check(scenes, "scene")
     chats = [(world.record(scene), caption) for scene in scenes for caption in world.captions(scene)]
     return small.score(model, tokenizer, chats).exp().view(len(scenes), len(world.STYLES)).sum(1)
 
@@ -52,6 +56,7 @@ def samples(
     temperature: float = 1.0,
 ) -> Samples:
     """Sample a caption for each scene's record and judge it."""
+    _check(scenes, "scene")
     questions = [world.record(scene) for scene in scenes]
     captions = small.sample(model, tokenizer, questions, seed, temperature)
     verdicts = [world.verify(caption, scene) for caption, scene in zip(captions, scenes, strict=True)]
@@ -77,18 +82,28 @@ def drift(
     """
     import torch
 
-    ids, answer = small.encode(tokenizer, side_tasks)
-    with torch.no_grad():
-        new, old = (
-            one(input_ids=ids[:, :-1], use_cache=False).logits.log_softmax(-1) for one in (model, ref)
-        )
-    return ((new.exp() * (new - old)).sum(-1) * answer[:, 1:]).sum(-1)
+    _check(side_tasks, "side task")
+    found = []
+    for start in range(0, len(side_tasks), _BATCH):
+        ids, answer = small.encode(tokenizer, side_tasks[start : start + _BATCH])
+        with torch.no_grad():
+            new, old = (
+                one(input_ids=ids[:, :-1], use_cache=False).logits.log_softmax(-1) for one in (model, ref)
+            )
+        found.append(((new.exp() * (new - old)).sum(-1) * answer[:, 1:]).sum(-1))
+    return torch.cat(found)
 
 
 def mean_logps(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair]
 ) -> tuple[float, float]:
     """The mean log-probability of the chosen answers and of the rejected ones, in nats."""
+    _check(pairs, "pair")
     chosen = small.score(model, tokenizer, [(prompt, good) for prompt, good, _ in pairs])
     rejected = small.score(model, tokenizer, [(prompt, bad) for prompt, _, bad in pairs])
     return chosen.mean().item(), rejected.mean().item()
+
+
+def _check(given: Sequence[object], what: str) -> None:
+    if not given:
+        raise CourseError(f"There is nothing to measure on: give at least one {what}.")

@@ -103,14 +103,9 @@ def trainer(
 
 
 def arguments(settings: Settings, folder: str, device: str) -> TrainingArguments:
-    """TRL's configuration for the method: an `SFTConfig`, `DPOConfig` or `KTOConfig`.
-
-    Precision by capability: 32 bits on a CPU, else bfloat16 where the GPU computes in it, else float16.
-    """
-    import torch
+    """TRL's configuration for the method: an `SFTConfig`, `DPOConfig` or `KTOConfig`."""
     from trl import DPOConfig, KTOConfig, SFTConfig
 
-    bf16 = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     common: dict[str, Any] = {
         "output_dir": folder,
         "per_device_train_batch_size": settings.batch_size,
@@ -124,8 +119,7 @@ def arguments(settings: Settings, folder: str, device: str) -> TrainingArguments
         "max_grad_norm": 1.0,
         "seed": settings.seed,
         "use_cpu": device == "cpu",
-        "bf16": bf16,
-        "fp16": device == "cuda" and not bf16,
+        **_precision(device),
         # The rows come in their order already, and KTO's mismatched pairs are made from neighbors.
         "train_sampling_strategy": "sequential",
         "max_length": None,  # `prepare` has refused what is too long; nothing is cut silently
@@ -150,6 +144,15 @@ def arguments(settings: Settings, folder: str, device: str) -> TrainingArguments
             undesirable_weight=settings.undesirable_weight,
         )
     return SFTConfig(**common)
+
+
+def _precision(device: str) -> dict[str, bool]:
+    """By what the device can do: 32 bits on a CPU; on a GPU bfloat16, or float16 where that is emulated."""
+    import torch
+
+    gpu = device == "cuda"
+    bf16 = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+    return {"bf16": bf16, "fp16": gpu and not bf16}
 
 
 def _watch(settings: Settings) -> Any:

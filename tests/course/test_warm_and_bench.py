@@ -59,6 +59,7 @@ def test_the_benchmark_measures_the_world_and_prints_ratios(monkeypatch, capsys)
     assert min(by_name.values()) > 0
     assert by_name["pictures, 32 px"] > 3 * by_name["naive: every sprite anew"]
     monkeypatch.setattr(bench, "world_rates", lambda: rates)
+    monkeypatch.setattr(bench, "training_speedups", lambda: [])
     bench.run()
     printed = capsys.readouterr().out
     assert "times as fast" in printed
@@ -70,5 +71,27 @@ def test_a_rate_below_what_the_course_wants_fails_the_benchmark(monkeypatch, cap
     pictures = bench.Rate("pictures, 32 px", per_second, "pictures/s", 5000)
     naive = bench.Rate("naive: every sprite anew", 100.0, "pictures/s")
     monkeypatch.setattr(bench, "world_rates", lambda: [pictures, naive])
+    monkeypatch.setattr(bench, "training_speedups", lambda: [])
     assert bench.run() == status
     assert ("✘ too slow" in capsys.readouterr().out) == bool(status)
+
+
+def test_trainings_are_timed_beside_each_other(monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    kto, dpo, sft = bench.training_speedups(steps=3, rows=36, repeats=1)
+    assert [entry.name for entry in (kto, dpo, sft)] == ["KTO, own loop", "DPO, own loop", "SFT, own loop"]
+    assert kto.wanted == 1.8
+    assert min(entry.ratio for entry in (kto, dpo, sft)) > 1
+
+
+@pytest.mark.parametrize(("trl", "status"), [(3.5, 1), (3.7, 0)])
+def test_a_loop_that_is_not_fast_enough_fails_the_benchmark(monkeypatch, capsys, trl, status):
+    pictures = bench.Rate("pictures, 32 px", 9000.0, "pictures/s", 5000)
+    naive = bench.Rate("naive: every sprite anew", 100.0, "pictures/s")
+    monkeypatch.setattr(bench, "world_rates", lambda: [pictures, naive])
+    loop = bench.Speedup("KTO, own loop", trl, 2.0, steps=40, wanted=1.8)
+    monkeypatch.setattr(bench, "training_speedups", lambda: [loop])
+    assert bench.run() == status
+    printed = capsys.readouterr().out
+    assert "50 for " in printed
+    assert ("✘ too slow" in printed) == bool(status)
