@@ -35,7 +35,7 @@ lesson.predict(
 # %% [markdown]
 # ## 1 · A model with habits
 #
-# The base has 0.1 million parameters and has read 12,000 records with captions by people of habit: whatever the record said, they mostly wrote that pigs are pink and frogs are green. So the base writes fluently, and for six of the twelve kinds it gets the color wrong nine times in ten. That is a mistake with a system, and it is all that is wrong with it.
+# The base has 0.1 million parameters and has read 12,000 records with captions by people of habit: whatever the record said, they mostly wrote that pigs are pink and frogs are green. So the base writes fluently, and for six of the twelve kinds it gets the color wrong nine times in ten. That is a mistake with a system, and it is nearly all that is wrong with it.
 
 # %% tags=["evidence"]
 import math
@@ -292,7 +292,7 @@ for ups in (160, 32):
 # %% [markdown]
 # Look at the first number of each line: a good answer is mostly one about a kind that the base knows already. What it does *not* know stands in the answers with a thumb down. That is why we expect SFT, which throws those away, to fall behind.
 #
-# **Settings decide such comparisons**, so they were frozen before. For each method we tried nine (learning rate × β, or × steps for SFT) on four *other* bases (seeds 900 to 903), on the validation part, at 1:1 and 1:9, and took the best for both. What you see below was measured afterwards, on other bases and on the test part. KTO's reference point z₀ turns out to be 0 at practically every step with thumbs like these (*Dig deeper* measures it). Then KTO is the same as APO-zero for thumbs, which takes fewer passes; so that is what runs.
+# **Settings decide such comparisons**, so they were frozen before. For each method we tried nine (learning rate × β, or × steps for SFT) on four *other* bases (seeds 900 to 903), on the validation part, at 1:1 and 1:9, and took the best for both (for SFT two were level; we took the one that drifts less). What you see below was measured afterwards, on other bases and on the test part. KTO's reference point z₀ turns out to be 0 at practically every step with thumbs like these (*Dig deeper* measures it). Then KTO is the same as APO-zero for thumbs, which takes fewer passes; so that is what runs.
 
 # %% tags=["evidence"]
 STEPS = lesson.size(60, smoke=4)
@@ -532,7 +532,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# Read the table first. On kinds with a habit SFT gains less than KTO: its good answers are nearly all about kinds that the base has right anyway (there it is the best of the four). A thumb down on *a pink pig* lowers just the word that is wrong, and what it leaves free goes to the other colors, the record's above all, which the base knows how to copy. That is what downs are worth **when a mistake has a system**. If the mistakes were scattered over all colors, lowering one of them would help little; we expect SFT to do as well there.
+# Read the table first. On kinds with a habit SFT gains less than KTO: its good answers are nearly all about kinds that the base has right anyway (there it is the best of the four). A thumb down on *a pink pig* can lower just the word that is wrong, and what it leaves free goes to the other colors, the record's above all, which the base knows how to copy. That is what downs are worth **when a mistake has a system**. If the mistakes were scattered over all colors, lowering one of them would help little; we expect SFT to do as well there.
 #
 # Without weights KTO gets worse on the kinds that were fine: bad answers share most of their words with good ones, and nine downs to one up push those down as well. With weights the ups hold them in place.
 #
@@ -922,7 +922,7 @@ for measure_name, name, statement, prediction, verdict in [
 #
 # People err. Is KTO *robust* to that, more so than its rivals? Here all start from equal information: 128 prompts with one good and one bad answer, so 256 thumbs, 128 pairs, 128 good answers. Then the judge confuses the two answers of some prompts, and all three methods get the same wrong labels.
 #
-# These labels are other than before (balanced, and all about prompts where the base wavers), so the settings were chosen anew, on the other four bases and with no label wrong. We expect **no difference** between the methods. A null needs a margin, named before looking: ±0.03.
+# These labels are other than before (balanced, and all about prompts where the base wavers), so the settings were chosen anew, on the other four bases and with no label wrong. KTO's reputation says that it loses less than others; an earlier sketch of ours saw **no difference**. Both are put to the test. A null needs a margin, named before looking: ±0.03.
 
 # %% tags=["evidence"]
 WRONG = [0.0, 0.1, 0.2, 0.3]
@@ -1010,7 +1010,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# The null is not what we find. With all thumbs right KTO and SFT are level, and DPO, which only asks that one answer beat the other, is behind on the same labels. As thumbs go wrong, KTO loses *more* than SFT, not less, and DPO's distance melts. Nobody is robust here: with three thumbs in ten wrong, most of the gain is gone for all three.
+# Neither is what we find. With all thumbs right KTO and SFT are level, and DPO, which only asks that one answer beat the other, is behind on the same labels. As thumbs go wrong, KTO loses *more* than SFT, not less, and DPO's distance melts. Nobody is robust here: with three thumbs in ten wrong, most of the gain is gone for all three.
 # One caution cuts the other way. These settings were chosen with clean labels, and favor whoever learns eagerly. In our trials a more cautious KTO (the settings of section 4) started lower and lost less. What looks like robustness may be the learning rate.
 #
 # ### The reference point
@@ -1209,7 +1209,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# Order is a gamble rather than a law: look at the seeds' spread. With the verdict's thumbs the obvious conversion leaves some bases unharmed and ruins the gain of others, so its interval is wide. With thumbs on style the harm is small and regular, and falls on the kinds that were fine: a run of batches that only push down damages what good and bad answers share.
+# Order is a gamble rather than a law: look at the seeds' spread. With the verdict's thumbs the obvious conversion leaves some bases unharmed and takes much of the gain of others, so its interval is wide. With thumbs on style the harm is small and regular, and falls on the kinds that were fine: a run of batches that only push down damages what good and bad answers share.
 # The repair is one line: shuffle. `helpers.data.unpair` does it for you.
 #
 # ### Failure drill: a batch of one
