@@ -142,13 +142,14 @@ def order(count: int, settings: Settings) -> list[list[int]]:
 
 
 def fresh_copy(model: PreTrainedModel) -> PreTrainedModel:
-    """A copy that shares nothing with `model`.
+    """A copy that shares nothing with `model`, and has no gradients left over.
 
     TRL's trainers replace `forward` on the model object itself, and a plain deepcopy of such a model goes on
     running the *original's* weights. The copy runs its own.
     """
     made = copy.deepcopy(model)
     made.__dict__.pop("forward", None)
+    made.zero_grad()
     return made
 
 

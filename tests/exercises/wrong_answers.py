@@ -507,6 +507,75 @@ def down_chosen_detached(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) 
         beta * c.detach(),
         beta * r.detach(),
     )
+# --- lesson 08 ----------------------------------------------------------------------------------------------
+
+Rows = list[tuple[str, str, bool]]
+
+
+def thumbs_true_only(captions: list[str], scenes: list[world.Scene]) -> list[bool]:
+    return [world.verify(caption, scene).true for caption, scene in zip(captions, scenes, strict=True)]
+
+
+def thumbs_complete_only(captions: list[str], scenes: list[world.Scene]) -> list[bool]:
+    return [world.verify(caption, scene).complete for caption, scene in zip(captions, scenes, strict=True)]
+
+
+def thumbs_all_in_one(captions: list[str], scenes: list[world.Scene]) -> bool:
+    verdicts = [world.verify(caption, scene) for caption, scene in zip(captions, scenes, strict=True)]
+    return all(verdict.true and verdict.complete for verdict in verdicts)
+
+
+def thumbs_plain_template(captions: list[str], scenes: list[world.Scene]) -> list[bool]:
+    return [caption == world.describe(scene) for caption, scene in zip(captions, scenes, strict=True)]
+
+
+def weights_inverted(ups: int, downs: int) -> tuple[float, float]:
+    return max(1.0, ups / downs), max(1.0, downs / ups)
+
+
+def weights_below_one(ups: int, downs: int) -> tuple[float, float]:
+    return downs / ups, 1.0
+
+
+def weights_shares(ups: int, downs: int) -> tuple[float, float]:
+    return downs / (ups + downs), ups / (ups + downs)
+
+
+def weights_whole(ups: int, downs: int) -> tuple[float, float]:
+    return max(1, downs // ups), max(1, ups // downs)
+
+
+def _by_prompt(rows: Rows) -> dict[str, tuple[list[str], list[str]]]:
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for prompt, answer, up in rows:
+        found.setdefault(prompt, ([], []))[0 if up else 1].append(answer)
+    return found
+
+
+def pairs_of_neighbors(rows: Rows) -> list[tuple[str, str, str]]:
+    return [
+        (one[0], one[1], two[1])
+        for one, two in zip(rows[::2], rows[1::2], strict=False)
+        if one[0] == two[0] and one[2] != two[2]
+    ]
+
+
+def pairs_swapped(rows: Rows) -> list[tuple[str, str, str]]:
+    return [
+        (q, bad, good)
+        for q, (ups, downs) in _by_prompt(rows).items()
+        for good, bad in zip(ups, downs, strict=False)
+    ]
+
+
+def pairs_all_combinations(rows: Rows) -> list[tuple[str, str, str]]:
+    return [(q, good, bad) for q, (ups, downs) in _by_prompt(rows).items() for good in ups for bad in downs]
+
+
+def pairs_across_prompts(rows: Rows) -> list[tuple[str, str, str]]:
+    ups = [row for row in rows if row[2]]
+    downs = [row for row in rows if not row[2]]
+    return [(up[0], up[1], down[1]) for up, down in zip(ups, downs, strict=False)]
 
 
 WRONG: dict[str, list[Callable[..., Any]]] = {
@@ -605,4 +674,7 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         down_both_sides_alone,
         down_chosen_detached,
     ],
+    "thumbs_from": [thumbs_true_only, thumbs_complete_only, thumbs_all_in_one, thumbs_plain_template],
+    "kto_weights": [weights_inverted, weights_below_one, weights_shares, weights_whole],
+    "mixed_pairs": [pairs_of_neighbors, pairs_swapped, pairs_all_combinations, pairs_across_prompts],
 }
