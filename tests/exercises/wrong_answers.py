@@ -507,6 +507,8 @@ def down_chosen_detached(pc: Any, pr: Any, rc: Any, rr: Any, beta: float = 0.1) 
         beta * c.detach(),
         beta * r.detach(),
     )
+
+
 # --- lesson 08 ----------------------------------------------------------------------------------------------
 
 Rows = list[tuple[str, str, bool]]
