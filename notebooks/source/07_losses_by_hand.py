@@ -1338,13 +1338,15 @@ except helpers.settings.CourseError as error:
 
 # %%
 def alone(policy: torch.nn.Module, reference: torch.nn.Module, tokenizer: object, batch: Rows) -> tuple:
-    """The mistake: every row is a batch of its own, and its reference point is its own log-ratio."""
+    """The mistake: every row is a batch of its own, and so its own neighbor."""
     chats, thumbs = [(q, answer) for q, answer, _ in batch], torch.tensor([thumb for _, _, thumb in batch])
     with torch.no_grad():
         ref = logps_of(reference, tokenizer, chats)
-    logps = logps_of(policy, tokenizer, chats)
-    own = torch.stack([kto_reference_point(a[None], b[None]) for a, b in zip(logps, ref, strict=True)])
-    return kto_loss(logps, ref, thumbs, own, BETA)
+    logps, losses = logps_of(policy, tokenizer, chats), []
+    for row in torch.arange(len(batch)).split(1):
+        kl = kto_reference_point(logps[row], ref[row])
+        losses.append(kto_loss(logps[row], ref[row], thumbs[row], kl, BETA)[0])
+    return (torch.cat(losses),)
 
 
 def watched(step_losses: Callable, curve: list[float]) -> Callable:
