@@ -8,7 +8,7 @@ HELPERS = $(PYTHON) -m helpers
 # A run writes below build/ and into the cache only, so no __pycache__ here.
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: run lab doctor setup setup-test test lessons warm evidence bench
+.PHONY: run lab doctor setup setup-test test lessons warm evidence real bench
 
 run: setup
 	@$(HELPERS) run $(LESSONS)
@@ -36,6 +36,9 @@ warm: setup
 
 evidence: setup
 	@$(HELPERS) evidence $(LESSONS)
+
+real: setup
+	@$(HELPERS) real $(LESSONS)
 
 bench: setup
 	@$(HELPERS) bench

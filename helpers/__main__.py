@@ -58,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     add("evidence", "run every claim with all its seeds, into evidence/; resumable").add_argument(
         "lessons", nargs="*", metavar="LESSON", help=lessons
     )
+    add("real", "train the real models of experiments, into evidence/; takes long, resumable").add_argument(
+        "lessons", nargs="*", metavar="LESSON", help=lessons
+    )
     add("bench", "measure the rates of the world, and how long the import takes")
     one = add("thumbs", "merge the thumbs of a whole class, and say where annotators differ")
     one = one.add_subparsers(dest="action", metavar="ACTION", required=True).add_parser(
@@ -149,6 +152,11 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         from helpers.manifest import load
 
         return evidence.run([entry.id for entry in load().choose(options.lessons)])
+    if command == "real":
+        from helpers.course import real
+        from helpers.manifest import load
+
+        return real.run([entry.id for entry in load().choose(options.lessons)])
     if command == "warm":
         from helpers.course import warm
 

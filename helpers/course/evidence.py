@@ -5,6 +5,11 @@ state claims with the tag ``claim``. `run` executes the first kind in one plain 
 experiment for every seed that is missing, and then executes the second kind, which read what was measured. So
 the code that is measured is the code that the learner reads: there is no copy.
 
+What trains a real model takes minutes a seed, so it stands apart, as a second `Part`: cells tagged
+``real``, experiments decorated with ``@lesson.real_experiment``, a file of its own, and a command of its
+own, `make real`. These cells are a program by themselves, with nothing but `lesson` given, so that no other
+change of the lesson makes an hour of training stale.
+
 Each experiment is kept under a key: a hash of the statements that it reaches in the lesson (its number of
 seeds among them) and of the helpers modules that these import. Comments, docstrings and layout do not count;
 data files that an experiment reads are not part of the key.
@@ -23,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +40,51 @@ from helpers.settings import CourseError
 _SHOWING = ("helpers.lesson", "helpers.exercises", "helpers.course")
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of a lesson's experiments that is measured by a command of its own, into a file of its own.
+
+    Attributes:
+        name: the command, ``make NAME``.
+        decorator: what makes a function an experiment of this part.
+        real: whether its cells carry the tag ``real``; their claims do then, too.
+    """
+
+    name: str
+    decorator: str
+    real: bool
+
+    def cells(self, source: Path) -> list[str]:
+        """The cells that its experiments need."""
+        if self.real:
+            return _tagged_cells(source, with_tags={"real"}, without=("claim",))
+        return _tagged_cells(source, with_tags={"evidence"})
+
+    def claim_cells(self, source: Path) -> list[str]:
+        """The cells that state claims about its experiments."""
+        if self.real:
+            return _tagged_cells(source, with_tags={"real", "claim"})
+        return _tagged_cells(source, with_tags={"claim"}, without=("real",))
+
+
+EVIDENCE = Part("evidence", "lesson.experiment(", real=False)
+REAL = Part("real", "lesson.real_experiment(", real=True)
+
+
 # --- keys ---------------------------------------------------------------------------------------------------
 
 
-def _tagged_cells(source: Path, tag: str) -> list[str]:
+def _tagged_cells(source: Path, with_tags: set[str], without: Iterable[str] = ()) -> list[str]:
+    """The code of the cells that carry all of `with_tags` and none of `without`, in order."""
     import jupytext
 
     notebook = jupytext.read(source, fmt="py:percent")
     return [
         cell.source
         for cell in notebook.cells
-        if cell.cell_type == "code" and tag in cell.metadata.get("tags", [])
+        if cell.cell_type == "code"
+        and with_tags <= set(tags := cell.metadata.get("tags", []))
+        and not set(tags) & set(without)
     ]
 
 
@@ -161,29 +201,27 @@ def _hash(parts: Iterable[str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _experiments(statements: list[ast.stmt]) -> list[str]:
-    """The names of the functions that are decorated with ``@lesson.experiment(...)``."""
+def _experiments(statements: list[ast.stmt], decorator: str) -> list[str]:
+    """The names of the functions that are decorated with ``@`` + `decorator`."""
     return [
         statement.name
         for statement in statements
         if isinstance(statement, ast.FunctionDef)
-        and any(
-            ast.unparse(decorator).startswith("lesson.experiment(") for decorator in statement.decorator_list
-        )
+        and any(ast.unparse(found).startswith(decorator) for found in statement.decorator_list)
     ]
 
 
-def keys(source: Path, root: Path = settings.ROOT) -> dict[str, str]:
+def keys(source: Path, root: Path = settings.ROOT, part: Part = EVIDENCE) -> dict[str, str]:
     """The key of each experiment of a lesson's source, and of its claims under the name ``claims``."""
-    cells = _tagged_cells(source, "evidence")
+    cells = part.cells(source)
     statements = _effective(ast.parse("\n".join(cells))).body  # type: ignore[attr-defined]
     found = {}
-    for name in _experiments(statements):
+    for name in _experiments(statements, part.decorator):
         reached = _reached(statements, name)
         helpers = _helpers_closure(reached, root)
         code = [_canonical(statement) for statement in reached]
         found[name] = _hash([*code, *(f"{module}\n{text}" for module, text in sorted(helpers.items()))])
-    stated = ast.parse("\n".join(_tagged_cells(source, "claim")))
+    stated = ast.parse("\n".join(part.claim_cells(source)))
     found["claims"] = _hash([_canonical(stated), *(key for _, key in sorted(found.items()))])
     return found
 
@@ -200,19 +238,31 @@ def source_of(lesson: str, root: Path = settings.ROOT) -> Path:
     return sources[0]
 
 
+def has_real(lesson: str, root: Path = settings.ROOT) -> bool:
+    """Whether `make real` has something to measure for a lesson."""
+    return bool(REAL.cells(source_of(lesson, root)))
+
+
 def stale(lesson: str, root: Path = settings.ROOT) -> str | None:
     """A sentence that says what to run when a lesson's evidence does not fit its source; else None."""
-    evidence = stored.read_evidence(root / "evidence" / f"{lesson}.json")
-    expected = keys(source_of(lesson, root), root)
+    return _stale(lesson, root, EVIDENCE) or _stale(lesson, root, REAL)
+
+
+def _stale(lesson: str, root: Path, part: Part) -> str | None:
+    file = f"evidence/{stored.evidence_name(lesson, part.real)}"
+    if part.real and not has_real(lesson, root):
+        return f"{file} belongs to no experiment; delete it" if (root / file).exists() else None
+    evidence = stored.read_evidence(root / file)
+    expected = keys(source_of(lesson, root), root, part)
     claims_key = expected.pop("claims")
     found = {name: entry.get("key") for name, entry in evidence["experiments"].items()}
     incomplete = [name for name, entry in evidence["experiments"].items() if not entry.get("complete")]
-    command = f"run: make evidence LESSONS={lesson}"
+    command = f"run: make {part.name} LESSONS={lesson}"
     if found != expected or incomplete or evidence.get("claims_key") != claims_key:
-        return f"evidence/{lesson}.json is stale; {command}"
+        return f"{file} is stale; {command}"
     changed = [row["name"] for row in evidence["claims"] if not _follows(row, evidence)]
     if changed:
-        return f"evidence/{lesson}.json was changed by hand ({', '.join(changed)}); {command}"
+        return f"{file} was changed by hand ({', '.join(changed)}); {command}"
     return None
 
 
@@ -253,11 +303,11 @@ def _execute(cells: list[str], scope: dict[str, Any]) -> None:
             exec(compile(cell, f"<cell {number}>", "exec"), scope)
 
 
-def run_lesson(lesson: str, root: Path = settings.ROOT) -> None:
-    """Run what is missing of one lesson's evidence, in this process, and write it after every seed."""
+def run_lesson(lesson: str, root: Path = settings.ROOT, part: Part = EVIDENCE) -> None:
+    """Run what is missing of one part of a lesson, in this process, and write it after every seed."""
     source = source_of(lesson, root)
-    expected = keys(source, root)
-    path = stored.evidence_path(lesson, root)
+    expected = keys(source, root, part)
+    path = stored.evidence_path(lesson, root, part.real)
     evidence = stored.read_evidence(path)
     old = evidence["experiments"]
     evidence["lesson"] = lesson
@@ -269,7 +319,9 @@ def run_lesson(lesson: str, root: Path = settings.ROOT) -> None:
         if name != "claims"
     }
     scope: dict[str, Any] = {"__name__": "__main__"}
-    _execute(_tagged_cells(source, "evidence"), scope)
+    if part.real:
+        _execute([f"import helpers\nlesson = helpers.begin({lesson!r})"], scope)
+    _execute(part.cells(source), scope)
     for name, experiment in scope["lesson"].experiments.items():
         entry = evidence["experiments"][name]
         chosen = settings.seeds(experiment.seeds)
@@ -281,24 +333,24 @@ def run_lesson(lesson: str, root: Path = settings.ROOT) -> None:
         entry["complete"] = True
         _write(path, evidence)
     scope["lesson"].use_evidence(evidence)
-    _execute(_tagged_cells(source, "claim"), scope)
+    _execute(part.claim_cells(source), scope)
     evidence["claims"] = [claim.row() for claim in scope["lesson"].claims.values()]
     evidence["claims_key"] = expected["claims"]
     _write(path, evidence)
 
 
-def _run_alone(lesson: str) -> int:
+def _run_alone(lesson: str, part: Part = EVIDENCE) -> int:
     """What one lesson's process does; a mendable error is one sentence."""
     try:
-        run_lesson(lesson)
+        run_lesson(lesson, part=part)
     except CourseError as error:
         print(f"⚠ {error}")
         return 1
     return 0
 
 
-def run(lessons: Iterable[str]) -> int:
-    """Run the evidence of `lessons`, each in its own process, one after another. Returns an exit status.
+def run(lessons: Iterable[str], part: Part = EVIDENCE) -> int:
+    """Run one part of `lessons`, each in its own process, one after another. Returns an exit status.
 
     Raises:
         CourseError: if COURSE_SEED is no seed.
@@ -316,8 +368,9 @@ def run(lessons: Iterable[str]) -> int:
         for name in ("COURSE_SMOKE", "COURSE_LEDGER"):
             environment.pop(name, None)
         for lesson in lessons:
-            print(f"Evidence of lesson {lesson}", flush=True)
-            code = f"import sys; from helpers.course import evidence as e; sys.exit(e._run_alone({lesson!r}))"
+            print(f"{part.name.capitalize()} of lesson {lesson}", flush=True)
+            call = f"e._run_alone({lesson!r}, e.{part.name.upper()})"
+            code = f"import sys; from helpers.course import evidence as e; sys.exit({call})"
             process = [sys.executable, "-c", code]
             if subprocess.run(process, cwd=settings.ROOT, env=environment, check=False).returncode:
                 failed.append(lesson)

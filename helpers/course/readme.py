@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from helpers import settings
 from helpers.course.results import VERDICT_MARKS, measured
-from helpers.lesson.stored import read_evidence
+from helpers.lesson.stored import evidence_name, read_evidence
 from helpers.manifest import LessonEntry, Manifest
 from helpers.settings import CourseError
 
@@ -77,7 +77,8 @@ def found(manifest: Manifest, root: Path) -> str:
     rows = []
     for entry in manifest.lessons:
         # Committed evidence is that of COURSE_SEED 0, whatever seed this process has.
-        for claim in read_evidence(root / "evidence" / f"{entry.id}.json")["claims"]:
+        files = [root / "evidence" / evidence_name(entry.id, real) for real in (False, True)]
+        for claim in [claim for file in files for claim in read_evidence(file)["claims"]]:
             rows.append(
                 [
                     entry.id,
@@ -115,22 +116,23 @@ def launch(manifest: Manifest, root: Path) -> str:
 
 
 def models() -> str:
-    """Every pretrained model that the course can use, with its license: the packaged ones, then the hub's."""
+    """Every pretrained model that the course can use, with its license, and the data of the GPU tiers."""
     from helpers.models.hub import HUB
+    from helpers.models.hub_data import DATASETS
     from helpers.models.real import PACKAGED
 
     rows = [
         [_cell(model.name), ", ".join(f"`{package}`" for package in model.packages), model]
         for model in PACKAGED
     ]
-    rows += [[f"`{model.id}`", "hub", model] for model in HUB.values()]
+    rows += [[f"`{entry.id}`", "hub", entry] for entry in (*HUB.values(), *DATASETS.values())]
     cells = [
         [name, source, f"{model.size_mb} MB", _cell(model.license), _cell(model.used_for)]
         for name, source, model in rows
     ]
     labels = "the names of ImageNet's 1000 classes, `helpers/models/imagenet_labels.txt`"
     cells.append([labels, "torchvision", "–", "BSD-3-Clause", "naming what the image encoder sees"])
-    return _rows(["model", "from", "size", "license", "used for"], cells)
+    return _rows(["model or data", "from", "size", "license", "used for"], cells)
 
 
 def blocks(manifest: Manifest, root: Path) -> dict[str, str]:

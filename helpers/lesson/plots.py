@@ -71,24 +71,31 @@ def new_figure(width: float = 640, height: float = 360) -> tuple[Figure, Axes]:
 
     Lines drawn after another differ in color, marker and dash.
     """
+    figure, (axes,) = new_panels(1, 1, width, height)
+    return figure, axes
+
+
+def new_panels(rows: int, columns: int, width: float = 800, height: float = 520) -> tuple[Figure, list[Axes]]:
+    """Like `new_figure`, with `rows` x `columns` axes, row by row."""
     from cycler import cycler
     from matplotlib.figure import Figure
 
     inches = (min(width, page.MAX_WIDTH) / CSS_PER_INCH, height / CSS_PER_INCH)
     figure = Figure(figsize=inches, dpi=CSS_PER_INCH * DENSITY, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
-    axes = figure.add_subplot()
     dashes = ["-", "--", "-.", ":", "-", "--", "-."]
-    axes.set_prop_cycle(cycler(color=COLORS) + cycler(marker=MARKERS) + cycler(linestyle=dashes))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(FAINT)
-    axes.tick_params(colors=INK, labelsize=10)
-    axes.grid(color="#e3e3e3", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set(fontsize=11, color=INK)
-    axes.title.set(fontsize=12, color=INK)
-    return figure, axes
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels:
+        axes.set_prop_cycle(cycler(color=COLORS) + cycler(marker=MARKERS) + cycler(linestyle=dashes))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(FAINT)
+        axes.tick_params(colors=INK, labelsize=10)
+        axes.grid(color="#e3e3e3", linewidth=0.8)
+        axes.set_axisbelow(True)
+        for label in (axes.xaxis.label, axes.yaxis.label):
+            label.set(fontsize=11, color=INK)
+        axes.title.set(fontsize=12, color=INK)
+    return figure, panels
 
 
 def figure_html(figure: Figure, alt: str) -> str:

@@ -28,11 +28,15 @@ Record = dict[str, float]
 
 @dataclass(frozen=True)
 class Experiment:
-    """A function from a seed to measures by name, to be run for `seeds` seeds."""
+    """A function from a seed to measures by name, to be run for `seeds` seeds.
+
+    A `real` one trains a real model, which takes minutes a seed: `make real` runs it, and no notebook does.
+    """
 
     name: str
     seeds: int
     function: Callable[[int], Record]
+    real: bool = False
 
     def __call__(self, seed: int) -> Record:
         return {measure: float(value) for measure, value in self.function(seed).items()}
@@ -110,16 +114,32 @@ class Lesson:
 
         `make evidence` runs it for all of them; a notebook runs some live with :meth:`measure`.
         """
+        return lambda function: self._register(function, seeds, real=False)
 
-        def register(function: Callable[[int], Record]) -> Experiment:
-            experiment = Experiment(function.__name__, seeds, function)
-            self.experiments[experiment.name] = experiment
-            return experiment
+    def real_experiment(self, seeds: int) -> Callable[[Callable[[int], Record]], Experiment]:
+        """Decorator like :meth:`experiment`, for one that trains a real model.
 
-        return register
+        `make real` runs it for all its seeds; a notebook reads what is stored, with ``measure(…, live=0)``.
+        Its cells, and those of its claims, carry the tag ``real``.
+        """
+        return lambda function: self._register(function, seeds, real=True)
+
+    def _register(self, function: Callable[[int], Record], seeds: int, real: bool) -> Experiment:
+        experiment = Experiment(function.__name__, seeds, function, real)
+        self.experiments[experiment.name] = experiment
+        return experiment
 
     def measure(self, experiment: Experiment, live: int) -> Results:
-        """Run the first `live` seeds here and now; take all the others from the evidence, and say so."""
+        """Run the first `live` seeds here and now; take all the others from the evidence, and say so.
+
+        Raises:
+            CourseError: if a real experiment is to be run live.
+        """
+        if experiment.real and live:
+            raise CourseError(
+                f"{experiment.name} trains a real model, minutes a seed: read it with live=0; "
+                "`make real` runs it."
+            )
         chosen = settings.seeds(experiment.seeds)
         records = {seed: experiment(seed) for seed in chosen[:live]}
         results = Results(experiment, records, self._stored(experiment))
@@ -128,10 +148,13 @@ class Lesson:
         sentences = []
         if records:
             sentences.append(f"Ran live just now: {_seed_words(list(records))}.")
+        command = "make real" if experiment.real else "make evidence"
         if rest:
-            file = stored.evidence_path(self.number).relative_to(settings.ROOT).as_posix()
-            sentences.append(f"Read from `{file}`, where `make evidence` put them: {_seed_words(rest)}.")
-        say(" ".join(sentences) or "Nothing was run and nothing is stored: `make evidence` measures this.")
+            path = stored.evidence_path(self.number, real=experiment.real)
+            file = path.relative_to(settings.ROOT).as_posix()
+            nothing = "Nothing is trained here. " if experiment.real else ""
+            sentences.append(f"{nothing}Read from `{file}`, where `{command}` put them: {_seed_words(rest)}.")
+        say(" ".join(sentences) or f"Nothing was run and nothing is stored: `{command}` measures this.")
         return results
 
     def results_of(self, experiment: Experiment) -> Results:
@@ -143,12 +166,15 @@ class Lesson:
         self._evidence = evidence
 
     def _read_evidence(self) -> dict[str, Any]:
-        """The content of the evidence file; a damaged one is told, and the lesson goes on without it."""
-        try:
-            return stored.read_evidence(stored.evidence_path(self.number))
-        except CourseError as error:
-            say("{error}", error=str(error))
-            return stored.nothing()
+        """The experiments of both evidence files; a damaged one is told, and the lesson goes without."""
+        found = stored.nothing()
+        for real in (False, True):
+            try:
+                evidence = stored.read_evidence(stored.evidence_path(self.number, real=real))
+                found["experiments"].update(evidence["experiments"])
+            except CourseError as error:
+                say("{error}", error=str(error))
+        return found
 
     def _stored(self, experiment: Experiment) -> dict[int, Record]:
         records = stored.stored_records(self._evidence, experiment.name)

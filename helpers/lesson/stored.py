@@ -1,6 +1,7 @@
 """What earlier runs left behind: the evidence files that a lesson reads.
 
-Knows where ``evidence/NN.json`` lies and what it holds. Knows nothing about how evidence is produced.
+Knows where ``evidence/NN.json`` and ``evidence/real-NN.json`` lie and what they hold: the first what
+`make evidence` measured, the second what `make real` trained. Knows nothing about how evidence is produced.
 
 A file holds, per experiment, its key (a hash of the code and settings that produced it) and one record per
 seed, ``{measure: value}``; and the lesson's claims as rows of the ledger.
@@ -15,11 +16,16 @@ from typing import Any
 from helpers import settings
 
 
-def evidence_path(lesson: str, root: Path = settings.ROOT) -> Path:
-    """``evidence/NN.json``, or a file below ``build/`` when COURSE_SEED is not 0."""
+def evidence_name(lesson: str, real: bool = False) -> str:
+    """``NN.json``, or ``real-NN.json`` for what `make real` trains."""
+    return f"real-{lesson}.json" if real else f"{lesson}.json"
+
+
+def evidence_path(lesson: str, root: Path = settings.ROOT, real: bool = False) -> Path:
+    """The file in ``evidence/``, or below ``build/`` when COURSE_SEED is not 0."""
     seed = settings.course_seed()
     folder = root / "evidence" if seed == 0 else root / "build" / f"evidence-seed-{seed}"
-    return folder / f"{lesson}.json"
+    return folder / evidence_name(lesson, real)
 
 
 def nothing() -> dict[str, Any]:
@@ -42,9 +48,15 @@ def read_evidence(path: Path) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError) as error:
         raise settings.CourseError(
             f"{path.name} is damaged ({error}); get it back with: git checkout evidence/{path.name} "
-            f"(or delete it and run: make evidence LESSONS={path.stem})"
+            f"(or delete it and run: make {_command(path)})"
         ) from None
     return found
+
+
+def _command(path: Path) -> str:
+    """What measures a file anew."""
+    real = path.stem.startswith("real-")
+    return f"{'real' if real else 'evidence'} LESSONS={path.stem.removeprefix('real-')}"
 
 
 def stored_records(evidence: dict[str, Any], experiment: str) -> dict[int, dict[str, float]]:

@@ -13,10 +13,11 @@ import pytest
 
 import helpers.__main__ as commands
 from helpers import settings
-from helpers.course import bench, build, evidence, refresh, run, setup, thumbs, warm
+from helpers.course import bench, build, evidence, real, refresh, run, setup, thumbs, warm
 from helpers.settings import CourseError
 
-NAMES = ["setup", "run", "lab", "test", "doctor", "lessons", "warm", "evidence", "bench", "thumbs", "address"]
+NAMES = ["setup", "run", "lab", "test", "doctor", "lessons", "warm", "evidence"]
+NAMES += ["real", "bench", "thumbs", "address"]
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +69,7 @@ def record(monkeypatch, module, name, result=0):
         (["lessons", "--execute", "01"], refresh, "refresh", ((["01"],), {})),
         (["lessons", "--check"], build, "check", ((), {})),
         (["evidence", "01"], evidence, "run", ((["01"],), {})),
+        (["real", "01"], real, "run", ((["01"],), {})),
         (["warm"], warm, "run", ((), {})),
         (["bench"], bench, "run", ((), {})),
         (["thumbs", "merge", "class"], thumbs, "merge", ((Path("class"), None), {})),
@@ -214,6 +216,7 @@ def test_outside_the_venv_it_goes_inside(tmp_path):
         (["doctor"], "python3 -m helpers doctor"),
         (["warm"], "python3 -m helpers warm"),
         (["evidence", "LESSONS=01"], "python3 -m helpers evidence 01"),
+        (["real", "LESSONS=01"], "python3 -m helpers real 01"),
         (["bench"], "python3 -m helpers bench"),
         (["run", "PYTHON=python3.12"], "python3.12 -m helpers run"),
     ],

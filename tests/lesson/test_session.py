@@ -210,7 +210,7 @@ def test_a_damaged_evidence_file_is_told_and_the_lesson_goes_on(
 
     damaged = tmp_path / "00.json"
     damaged.write_text("{")
-    monkeypatch.setattr(stored, "evidence_path", lambda lesson: damaged)
+    monkeypatch.setattr(stored, "evidence_path", lambda lesson, real: damaged)
     made = helpers.begin("00")
     assert "is damaged" in shown[-1]["text/plain"]
 
@@ -219,3 +219,46 @@ def test_a_damaged_evidence_file_is_told_and_the_lesson_goes_on(
         return {"x": 0.0}
 
     assert made.measure(noise, live=1).values("x") == [0.0]
+
+
+def test_what_trains_a_real_model_is_read_and_never_run(
+    shown: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from helpers import settings
+    from helpers.lesson import stored
+
+    values = {"slow": {"key": "k", "complete": True, "values": {str(s): {"x": s / 10} for s in range(6)}}}
+    (tmp_path / "evidence").mkdir()
+    (tmp_path / "evidence" / "00.json").write_text(json.dumps(STORED))
+    (tmp_path / "evidence" / "real-00.json").write_text(json.dumps({"experiments": values, "claims": []}))
+    monkeypatch.setattr(settings, "ROOT", tmp_path)
+    monkeypatch.setattr(
+        stored,
+        "evidence_path",
+        lambda lesson, real=False: tmp_path / "evidence" / stored.evidence_name(lesson, real),
+    )
+    monkeypatch.setattr("helpers.manifest.load.__defaults__", (Path(helpers.__file__).parents[1],))
+    made = helpers.begin("00")
+
+    @made.real_experiment(seeds=6)
+    def slow(seed: int) -> dict[str, float]:
+        raise AssertionError("trained in a notebook")
+
+    @made.experiment(seeds=6)
+    def noise(seed: int) -> dict[str, float]:
+        return {"x": 0.0}
+
+    with pytest.raises(CourseError, match="live=0"):
+        made.measure(slow, live=1)
+    assert made.measure(slow, live=0).values("x") == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert shown[-1]["text/plain"] == (
+        "Nothing is trained here. Read from `evidence/real-00.json`, where `make real` put them: seeds 0 to 5."
+    )
+    assert made.measure(noise, live=0).values("x")[0] == 0.5
+    claim_about(made, slow, scope="real")
+    assert made.claims["n"].verdict == "inconclusive"
+
+    (tmp_path / "evidence" / "real-00.json").unlink()
+    unmeasured = helpers.begin("00")
+    assert unmeasured.measure(slow, live=0).records == {}
+    assert "`make real` measures this" in shown[-1]["text/plain"]
