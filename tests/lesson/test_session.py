@@ -252,7 +252,8 @@ def test_what_trains_a_real_model_is_read_and_never_run(
         made.measure(slow, live=1)
     assert made.measure(slow, live=0).values("x") == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
     assert shown[-1]["text/plain"] == (
-        "Nothing is trained here. Read from `evidence/real-00.json`, where `make real` put them: seeds 0 to 5."
+        "Nothing is trained here. "
+        "Read from `evidence/real-00.json`, where `make real` put them: seeds 0 to 5."
     )
     assert made.measure(noise, live=0).values("x")[0] == 0.5
     claim_about(made, slow, scope="real")
