@@ -166,7 +166,7 @@ def test_the_experiment_reports_every_stage(section: dict[str, Any], no_network:
     assert measures["KTO: loss 0"] == pytest.approx(0.5, abs=1e-4)
     assert measures["APO-zero: loss 0"] == pytest.approx(1.0, abs=1e-4)
     assert measures["APO-zero: rewards/chosen 0"] == 0
-    assert measures["KTO over more SFT"] == measures["KTO: accuracy"] - measures["more SFT: accuracy"]
+    assert measures["KTO: over more SFT"] == measures["KTO: accuracy"] - measures["more SFT: accuracy"]
 
 
 def test_an_adapter_that_is_not_merged_gives_the_wrong_reference(
