@@ -46,11 +46,13 @@ class Part:
 
     Attributes:
         name: the command, ``make NAME``.
+        title: what a run calls it.
         decorator: what makes a function an experiment of this part.
         real: whether its cells carry the tag ``real``; their claims do then, too.
     """
 
     name: str
+    title: str
     decorator: str
     real: bool
 
@@ -67,8 +69,8 @@ class Part:
         return _tagged_cells(source, with_tags={"claim"}, without=("real",))
 
 
-EVIDENCE = Part("evidence", "lesson.experiment(", real=False)
-REAL = Part("real", "lesson.real_experiment(", real=True)
+EVIDENCE = Part("evidence", "Evidence", "lesson.experiment(", real=False)
+REAL = Part("real", "Training of real models", "lesson.real_experiment(", real=True)
 
 
 # --- keys ---------------------------------------------------------------------------------------------------
@@ -368,7 +370,7 @@ def run(lessons: Iterable[str], part: Part = EVIDENCE) -> int:
         for name in ("COURSE_SMOKE", "COURSE_LEDGER"):
             environment.pop(name, None)
         for lesson in lessons:
-            print(f"{part.name.capitalize()} of lesson {lesson}", flush=True)
+            print(f"{part.title}, lesson {lesson}", flush=True)
             call = f"e._run_alone({lesson!r}, e.{part.name.upper()})"
             code = f"import sys; from helpers.course import evidence as e; sys.exit({call})"
             process = [sys.executable, "-c", code]

@@ -48,8 +48,8 @@ DATASETS: dict[str, HubDataset] = {
         "data/train-00000-of-00001.parquet",
         "thumbs",
         16,
-        "none stated on its card; made from argilla/dpo-mix-7k (MIT), itself a mix of AI feedback",
-        "KTO of a real model on real thumbs, on the GPU tiers",
+        "none stated on its card; made from argilla/dpo-mix-7k (MIT by its card), a mix of AI feedback",
+        "KTO of a real model on public thumbs, on the GPU tiers",
     ),
     "clair": HubDataset(
         "ContextualAI/ultrafeedback_clair_32k",
@@ -57,7 +57,7 @@ DATASETS: dict[str, HubDataset] = {
         "data/train-00000-of-00001.parquet",
         "pairs",
         111,
-        "none stated on its card; UltraFeedback's prompts (MIT) with answers of commercial models",
+        "none stated on its card; UltraFeedback's prompts (MIT), answers of Llama-3-8B and GPT-4",
         "APO-zero of a real model on contrastive revisions, on the GPU tiers",
     ),
 }
