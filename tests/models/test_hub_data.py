@@ -172,7 +172,7 @@ def test_the_experiment_reports_every_stage(section: dict[str, Any], no_network:
 def test_an_adapter_that_is_not_merged_gives_the_wrong_reference(
     section: dict[str, Any], no_network: None
 ) -> None:
-    """The trap of which the section warns, on the tiny model: rewards that do not start at 0."""
+    """The trap of which the section warns: switched off, an adapter leaves the model before it."""
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -190,6 +190,10 @@ def test_an_adapter_that_is_not_merged_gives_the_wrong_reference(
     assert abs(after - before) > 0.01
     with model.disable_adapter():
         assert section["scored_answers"](model, lm.tokenizer, [("one", "two")]) == pytest.approx(before)
+    recipe = section["Recipe"]("kto", 1e-3, steps=1, batch=2)
+    rows = section["trl_rows"]("kto", [("one", "two", True), ("three", "four", False)])
+    with pytest.raises(ValueError, match="first merge"):  # TRL catches a second adapter
+        section["train_lora"](model, lm.tokenizer, rows, recipe, seed=0)
     merged = section["without_patch"](model.merge_and_unload())
     assert section["scored_answers"](merged, lm.tokenizer, [("one", "two")]) == pytest.approx(after, abs=1e-3)
 
