@@ -196,3 +196,14 @@ def test_drawings_use_a_palette() -> None:
 def test_paired_bars_draw_one_group_per_label(shown: list[dict[str, Any]]) -> None:
     plots.paired_bars(["a", "b / c"], {"x": [1.0, 2.0], "y": [3.0, 0.5]}, "nats", alt="Two groups of bars.")
     assert 'alt="Two groups of bars."' in shown[-1]["text/html"]
+
+
+def test_panels_are_in_one_style_row_by_row() -> None:
+    figure, panels = plots.new_panels(2, 3, 700, 400)
+    assert figure.axes == panels
+    assert len(panels) == 6
+    for axes in panels:
+        first, second = (axes.plot([0, 1], [0, 1])[0] for _ in range(2))
+        assert first.get_color() != second.get_color()
+        assert first.get_marker() != second.get_marker()
+        assert not axes.spines["top"].get_visible()
