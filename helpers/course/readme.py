@@ -61,10 +61,10 @@ def _syllabus_row(entry: LessonEntry) -> list[str]:
 
 
 def syllabus(manifest: Manifest) -> str:
-    """All lessons by part, the planned ones too."""
+    """All lessons by part, the planned ones too, in the order of their numbers."""
     rows: list[list[str]] = []
     part = ""
-    for entry in (*manifest.lessons, *manifest.planned):
+    for entry in sorted((*manifest.lessons, *manifest.planned), key=lambda entry: entry.id):
         if entry.part != part:
             part = entry.part
             rows.append(["", f"**{_cell(part)}**", "", ""])
