@@ -17,7 +17,7 @@ from helpers.models.hub_data import DATASETS, HubDataset, hub_slice
 from helpers.settings import ROOT
 
 #: Where the section that trains a real model stands.
-SOURCES = [*sorted((ROOT / "notebooks" / "source").glob("*.py")), ROOT / "real_section.py"]
+SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
 
 
 def said(role: str, text: str) -> dict[str, str]:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import random
+import subprocess
+import sys
 import warnings
 from types import SimpleNamespace
 
@@ -20,6 +23,7 @@ from helpers.models import small
 from helpers.preference import fast
 from helpers.preference import train as with_trl
 from helpers.preference.runs import Settings, fresh_copy
+from helpers.settings import ROOT
 
 METHODS = ["sft", "dpo", "dpo+sft", "kto", "apo_zero", "apo_down", "apo_zero_unpaired"]
 GONE = ["max_prompt_length", "max_completion_length", "rpo_alpha", "warmup_ratio", "logging_dir", "tokenizer"]
@@ -266,9 +270,13 @@ def test_the_names_of_what_is_logged(model, tokenizer, data_for):
 
 
 def test_no_telemetry():
-    import huggingface_hub.constants
-
-    assert huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY
+    """In a process of its own: the library reads the setting once, when it is first imported."""
+    code = (
+        "from helpers.settings import quiet; quiet(); import trl; from huggingface_hub import constants; "
+        "assert constants.HF_HUB_DISABLE_TELEMETRY"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "HF_HUB_DISABLE_TELEMETRY"}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
 
 
 def test_lengths_are_cut_silently_unless_told_otherwise(model, tokenizer, kto_config):
