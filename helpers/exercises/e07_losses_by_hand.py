@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from helpers.lesson import plots
-from helpers.lesson.checks import Check, Property, call, close, expect
+from helpers.lesson.checks import Check, CheckFailed, Property, call, close, expect
 from helpers.lesson.quiz import QuizQuestion
 from helpers.lesson.widgets import WhatIf
 
@@ -68,9 +68,10 @@ def _at_step_0(constant: float) -> Callable[[Function], None]:
     def test(function: Function) -> None:
         inputs = _pairs([0.0] * 3, [0.0] * 3)
         losses, up, down = _losses(function, inputs, 3)
-        close(losses, [constant] * 3, "where policy and reference are the same, the losses")
-        close(up, [0.0] * 3, "where policy and reference are the same, the chosen rewards")
-        close(down, [0.0] * 3, "where policy and reference are the same, the rejected rewards")
+        given = "where policy and reference are the same (does the reference enter?), the tensor of"
+        close(losses, [constant] * 3, f"{given} losses")
+        close(up, [0.0] * 3, f"{given} chosen rewards")
+        close(down, [0.0] * 3, f"{given} rejected rewards")
 
     return test
 
@@ -81,7 +82,7 @@ def _pairs_by_hand(expected: list[float], beta: float) -> Callable[[Function], N
         close(
             losses,
             expected,
-            f"for log-ratios {_CHOSEN} (chosen), {_REJECTED} (rejected) and beta {beta}, the losses",
+            f"for log-ratios {_CHOSEN} (chosen), {_REJECTED} (rejected) and beta {beta}, the tensor of losses",
         )
 
     return test
@@ -89,7 +90,7 @@ def _pairs_by_hand(expected: list[float], beta: float) -> Callable[[Function], N
 
 def _pair_rewards(function: Function) -> None:
     _, up, down = _losses(function, _pairs(), 3)
-    given = f"for log-ratios {_CHOSEN} (chosen), {_REJECTED} (rejected) and beta {_BETA}, the"
+    given = f"for log-ratios {_CHOSEN} (chosen), {_REJECTED} (rejected) and beta {_BETA}, the tensor of"
     close(up, [_BETA * ratio for ratio in _CHOSEN], f"{given} chosen rewards")
     close(down, [_BETA * ratio for ratio in _REJECTED], f"{given} rejected rewards")
 
@@ -97,9 +98,10 @@ def _pair_rewards(function: Function) -> None:
 def _only_losses_have_gradients(results: int, inputs: Callable[[], dict]) -> Callable[[Function], None]:
     def test(function: Function) -> None:
         losses, *rewards = _losses(function, inputs(), results)
-        expect(losses.requires_grad, "the losses", "carry a gradient, to train with", "detached")
-        for values in rewards:
-            expect(not values.requires_grad, "rewards", "carry no gradient: detach them", "not detached")
+        if not losses.requires_grad:
+            raise CheckFailed("the losses should carry a gradient, to train with; yours are detached")
+        if any(values.requires_grad for values in rewards):
+            raise CheckFailed("the rewards should carry no gradient: detach them; yours are not detached")
 
     return test
 
@@ -107,7 +109,12 @@ def _only_losses_have_gradients(results: int, inputs: Callable[[], dict]) -> Cal
 def _far_apart(function: Function) -> None:
     # log(sigmoid(-400)) is log(0) in 32 bits.
     losses, _, _ = _losses(function, _pairs([-400.0], [400.0]), 3)
-    close(losses, [400.0], "for log-ratios -400 (chosen), 400 (rejected) and beta 0.5, the losses", 1e-2)
+    close(
+        losses,
+        [400.0],
+        "for log-ratios -400 (chosen), 400 (rejected) and beta 0.5, the tensor of losses",
+        1e-2,
+    )
 
 
 def _nothing_pushes_the_chosen(function: Function) -> None:
@@ -134,8 +141,9 @@ _DOWN_LOSSES_2 = [1.0, _sigma(2.0) + 1 - _sigma(4.0), _sigma(-4.0) + 1 - _sigma(
 
 
 def _point_by_hand(function: Function) -> None:
-    policy, ref = torch.tensor([-20.0, -30.0, -25.0]), torch.tensor([-23.0, -29.0, -29.0])
-    call(function, policy_kl_logps=policy, ref_kl_logps=ref).close(2.0)  # log-ratios 3, -1, 4
+    # None is negative: a clamp in the wrong place is for the property that names it.
+    policy, ref = torch.tensor([-20.0, -28.0, -24.0]), torch.tensor([-23.0, -29.0, -29.0])
+    call(function, policy_kl_logps=policy, ref_kl_logps=ref).close(3.0)  # log-ratios 3, 1, 5
 
 
 def _point_not_negative(function: Function) -> None:
@@ -153,7 +161,8 @@ def _point_is_constant(function: Function) -> None:
     policy = torch.tensor([-20.0, -30.0], requires_grad=True)
     answer = call(function, policy_kl_logps=policy, ref_kl_logps=torch.tensor([-23.0, -31.0]))
     answer.should("be a tensor", isinstance(answer.value, Tensor))
-    answer.should("carry no gradient: detach it", not answer.value.requires_grad, "not detached")
+    if answer.value.requires_grad:
+        raise CheckFailed("the reference point should carry no gradient: detach it; yours is not detached")
 
 
 # --- exercise 3: kto_loss -----------------------------------------------------------------------------------
@@ -182,7 +191,7 @@ def _thumbs_by_hand(kl: float, up: float = 1.0, down: float = 1.0) -> Callable[[
             for ratio, thumb in zip(_RATIOS, _UP, strict=True)
         ]
         given = f"for log-ratios {_RATIOS}, thumbs up {_UP}, z0 {kl:g}, weights {up:g} and {down:g}"
-        close(losses, expected, f"{given}, the losses")
+        close(losses, expected, f"{given}, the tensor of losses (a loss falls as the value rises)")
 
     return test
 
@@ -190,7 +199,7 @@ def _thumbs_by_hand(kl: float, up: float = 1.0, down: float = 1.0) -> Callable[[
 def _thumb_rewards(function: Function) -> None:
     _, rewards = _losses(function, _thumbs(1.0), 2)
     given = f"for log-ratios {_RATIOS}, beta {_BETA} and z0 1"
-    close(rewards, [_BETA * ratio for ratio in _RATIOS], f"{given}, the rewards")
+    close(rewards, [_BETA * ratio for ratio in _RATIOS], f"{given}, the tensor of rewards")
 
 
 CHECKS: dict[str, Check] = {
@@ -212,7 +221,9 @@ CHECKS: dict[str, Check] = {
         [
             Property("the mean of three log-ratios worked out by hand", _point_by_hand),
             Property("it is never negative", _point_not_negative),
-            Property("the mean comes first, the clamp second", _point_mixed),
+            Property(
+                "the mean comes first, the clamp second: single log-ratios may be negative", _point_mixed
+            ),
             Property("it is a constant", _point_is_constant),
         ],
     ),
@@ -279,7 +290,7 @@ def _plane_figure(name: str, loss: PairLoss, beta: float) -> Figure:
     chosen, rejected = torch.meshgrid(fine, fine, indexing="xy")
     values, _, _ = on_the_plane(loss, chosen.flatten(), rejected.flatten(), beta)
     levels = axes.contourf(chosen, rejected, values.reshape(chosen.shape), 12, cmap="cividis")
-    coarse = torch.arange(-REACH + 1, REACH, 2.0)
+    coarse = torch.arange(-REACH + 2, REACH - 1, 2.0)  # room for the arrows at the edges
     across, along = (grid.flatten() for grid in torch.meshgrid(coarse, coarse, indexing="xy"))
     _, right, up = on_the_plane(loss, across, along, beta)
     look = {"color": "white", "edgecolor": "black", "linewidth": 0.6, "width": 0.008}

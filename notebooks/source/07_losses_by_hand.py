@@ -5,9 +5,9 @@
 #
 # After this lesson you can
 #
-# - derive the DPO loss from a coin and a leash, and check each step on a world small enough to be computed exactly;
-# - write DPO, KTO, APO-zero and APO-down in a few lines each, and show that they are TRL's;
-# - say of each loss what it pushes up, what it pushes down, and when it stops;
+# - derive the loss of DPO (direct preference optimization) from a coin and a leash, and check each step on a world small enough to be computed exactly;
+# - write DPO, KTO (Kahneman-Tversky optimization) and APO-zero and APO-down (anchored preference optimization) in a few lines each, and show that they are TRL's;
+# - say of each loss what it pushes up, what it pushes down, and when its push fades;
 # - say what KTO's reference point is, what it is not, and why a batch of one breaks it.
 
 # %% tags=["volatile", "evidence"]
@@ -39,6 +39,7 @@ lesson.predict(
 
 # %% tags=["evidence"]
 import copy
+import math
 import random
 from collections.abc import Callable
 from functools import partial
@@ -127,7 +128,7 @@ plots.table(
 # %% [markdown]
 # ## 2 · The best model on a leash
 #
-# Given rewards, what should a model do? Always saying the best answer would be one way, and what a reward found from a few comparisons calls best is often an exploit. So the model $\pi$ gets the leash of lesson 01: it pays $\beta$ for each nat of KL divergence from a frozen reference $\pi_\mathrm{ref}$,
+# Given rewards, what should a model do? Always saying the best answer would be one way, and what a reward found from a few comparisons calls best is often an exploit. So the model $\pi$ gets the leash of lesson 01 (its section 7, under *Dig deeper*): it pays $\beta$ for each nat of KL divergence from a frozen reference $\pi_\mathrm{ref}$,
 #
 # $$\max_\pi \; \mathbb{E}_{y \sim \pi}\, r(y) \;-\; \beta \, \mathrm{KL}(\pi \,\|\, \pi_\mathrm{ref}).$$
 #
@@ -143,7 +144,7 @@ def optimum(ref_logps: Tensor, rewards: Tensor, beta: float) -> Tensor:
 
 
 # %% [markdown]
-# Our reference is a real (small) language model, with 103 thousand parameters: the course's *base*. It has read captions by people of habit, who wrote "orange" for nine cats of ten. Its log-probability of an answer is that of lesson 01, a sum over the answer's own tokens. For this scene we pretend that the six answers are all that can be said, and take the model at temperature 3, so that all six bars can be seen.
+# Our reference is a real (small) language model, with 103 thousand parameters: the course's *base*. It has read captions by people of habit, who wrote "orange" for nine cats of ten. Its log-probability of an answer is that of lesson 01, a sum over the answer's own tokens. For this scene we pretend that the six answers are all that can be said, and take the model at temperature 3, so that most of the bars can be seen (a dog's stays too low).
 
 # %%
 reference, tokenizer = base.base(0)
@@ -161,7 +162,7 @@ plots.paired_bars(
 )
 
 # %% [markdown]
-# A large $\beta$ is a short leash: the policy stays with its habit. A small one lets it run to the reward. In between, the two right answers share what they get in a way that the reference had a say in.
+# A large $\beta$ is a short leash: the policy stays with its habit. A small one lets it run to the reward. In between, the answers share the probability in the ratio $\pi_\mathrm{ref}\, e^{r/\beta}$: the reference has a say, too.
 #
 # Do not take the formula on trust: climb the objective itself, step by step, and see where you end.
 
@@ -205,7 +206,7 @@ plots.table(
 #
 # $$\mathcal{L}_\mathrm{DPO} = -\log \sigma\Big(\beta \log \frac{\pi(y_w)}{\pi_\mathrm{ref}(y_w)} - \beta \log \frac{\pi(y_l)}{\pi_\mathrm{ref}(y_l)}\Big)$$
 #
-# TRL, the library that most people train with, calls the winner *chosen* and the loser *rejected*, and logs $\beta$ times the log-ratio of each as its *reward*. We keep its names.
+# TRL, the library that most people train with, calls the winner *chosen* and the loser *rejected*, and logs $\beta$ times the log-ratio of each as its *reward*. We keep its names. (The prompt's own log-probability is left out. Left in by mistake, it would be the same on both sides and cancel like $Z$; in KTO and APO, below, where an answer stands by itself, it would not.)
 #
 # > **Exercise 1 · `dpo_loss`** · ★★☆ · 10 minutes
 # >
@@ -272,8 +273,17 @@ plots.paired_bars(
     alt="Bars of the probability of six answers: reference, DPO from 60 and from 60,000 comparisons, optimum. "
     "With many comparisons the bars of DPO and of the optimum are of equal height.",
 )
+lesson.say(
+    "“Orange” has a probability of {before:.2f} under the reference and {best:.2f} in the optimum; DPO makes it {few:.2f} from 60 comparisons and {many:.2f} from 60,000.",
+    before=bars["the reference"][2],
+    best=bars["the optimum"][2],
+    few=bars["DPO, 60 comparisons"][2],
+    many=bars["DPO, 60,000 comparisons"][2],
+)
 
 # %% [markdown]
+# DPO believes what it is shown: where sixty tosses came out by luck (the table of section 1 shows which rewards they suggest), the policy is wrong in the same way.
+#
 # And now as an experiment, in random worlds of eight answers: random references, random rewards. Comparisons come without noise of drawing (each pair with its exact probability), or a hundred to ten thousand are drawn. We measure the **total variation** between what DPO learned and the exact optimum: the share of probability that is in the wrong place. The control trains with twice the $\beta$: if *any* preference training ended near the optimum, that one would too.
 
 
@@ -322,7 +332,7 @@ lesson.claim(
     tiny_worlds,
     "exact",
     name="DPO finds the optimum",
-    statement="DPO on comparisons alone finds the exact optimum of the hidden reward on its leash.",
+    statement="DPO on exact preference probabilities finds the exact optimum of the hidden reward on its leash.",
     prediction="less than 0.01 of the probability is in the wrong place",
     talk=["T6"],
     scope="world",
@@ -353,7 +363,7 @@ lesson.claim(
 #
 # $$-\frac{\partial \mathcal{L}_\mathrm{DPO}}{\partial \log \pi(y_w)} = +\,\beta\, \sigma(-\beta m), \qquad -\frac{\partial \mathcal{L}_\mathrm{DPO}}{\partial \log \pi(y_l)} = -\,\beta\, \sigma(-\beta m)$$
 #
-# Two equal and opposite pushes. They are strongest where the pair is still in the wrong order, and fade as the margin grows; $\beta$ decides how soon.
+# Two equal and opposite pushes. They are strongest where the policy has moved *toward* the rejected answer ($m < 0$), and fade as the margin grows; $\beta$ decides how soon.
 
 # %%
 figure, axes = plots.new_figure(600, 320)
@@ -377,7 +387,7 @@ plots.show(
 #
 # $$\Delta \log \pi(y_w) = \tfrac{\eta\beta}{2}\,\big(1 - \pi(y_w) + \pi(y_l)\big), \qquad \Delta \log \pi(y_l) = -\tfrac{\eta\beta}{2}\,\big(1 + \pi(y_w) - \pi(y_l)\big).$$
 #
-# Whichever of the two is *likelier* moves less, and everything else moves too. Here is such a step on our cat, twice: with the right answer chosen and the habit rejected, and the other way round.
+# (The two logits move by $\pm\eta\beta/2$; softmax's normalization then shifts every answer's log-probability by the same amount.) Whichever of the two is *likelier* moves less, and everything else moves too. Here is such a step on our cat, twice: with the right answer chosen and the habit rejected, and the other way round.
 
 
 # %%
@@ -402,7 +412,7 @@ plots.table(
 )
 
 # %% [markdown]
-# In a table the first step can never lower the chosen answer: $1 - \pi(y_w) + \pi(y_l)$ is not negative. If a language model's chosen answers fall under DPO, and people report that they do, then it is because its answers *share* parameters. Section 9 looks.
+# In a table, and for a single pair, the first step can never lower the chosen answer: $1 - \pi(y_w) + \pi(y_l)$ is not negative. If a language model's chosen answers fall under DPO, and people report that they do, then what lowers them comes from elsewhere: from other pairs, and from answers that *share* parameters. Section 9 looks.
 
 # %% [markdown]
 # ## 5 · KTO: thumbs instead of pairs
@@ -411,9 +421,11 @@ plots.table(
 #
 # $$v(z) = z^{0.88} \text{ for } z \ge 0, \qquad v(z) = -2.25\,(-z)^{0.88} \text{ for } z < 0$$
 #
-# KTO (Ethayarajh et al., 2024) keeps the shape and takes a function that is easier to train with, the logistic one. The outcome is the answer's log-ratio $r = \log\frac{\pi(y)}{\pi_\mathrm{ref}(y)}$, the reference point a number $z_0$:
+# KTO (Ethayarajh et al., 2024) keeps the shape and takes a function that is easier to train with, the logistic one. The outcome is the answer's log-ratio $\rho = \log\frac{\pi(y)}{\pi_\mathrm{ref}(y)}$, the reference point a number $z_0$:
 #
-# $$v = \lambda_D\, \sigma\big(\beta(r - z_0)\big) \text{ for a thumb up}, \qquad v = \lambda_U\, \sigma\big(\beta(z_0 - r)\big) \text{ for a thumb down}, \qquad \mathcal{L}_\mathrm{KTO} = \lambda_y - v$$
+# $$v = \lambda_D\, \sigma\big(\beta(\rho - z_0)\big) \text{ for a thumb up}, \qquad v = \lambda_U\, \sigma\big(\beta(z_0 - \rho)\big) \text{ for a thumb down}, \qquad \mathcal{L}_\mathrm{KTO} = \lambda_y - v$$
+#
+# $\lambda_D$ weighs thumbs up (*desirable* answers), $\lambda_U$ thumbs down (*undesirable* ones), and $\lambda_y$ is the one of the two that applies.
 
 # %%
 figure, axes = plots.new_figure(640, 340)
@@ -445,7 +457,7 @@ batch = ["first prompt", "second prompt", "third prompt"], ["first answer", "sec
 prompts, answers = batch
 plots.table(
     [[p, own, other] for p, own, other in zip(prompts, answers, [answers[-1], *answers[:-1]], strict=True)],
-    ["prompt", "its own answer: for r", "its neighbor's: for z₀"],
+    ["prompt", "its own answer: for ρ", "its neighbor's: for z₀"],
 )
 
 # %% [markdown]
@@ -472,11 +484,22 @@ def kto_reference_point(policy_kl_logps: Tensor, ref_kl_logps: Tensor) -> Tensor
 kto_reference_point = lesson.check(kto_reference_point)
 
 # %% [markdown]
+# Several numbers go by similar names. Here they are side by side:
+#
+# | name | what it is | where |
+# | --- | --- | --- |
+# | hidden reward $r(y)$ | what the coin tosses by; nobody sees it | sections 1 to 3 |
+# | log-ratio $\rho(y) = \log\frac{\pi(y)}{\pi_\mathrm{ref}(y)}$ | how far the policy has moved for one answer, in nats | everywhere |
+# | margin $m = \rho_w - \rho_l$ | how far the chosen answer has gained on the rejected one | DPO, APO-down |
+# | TRL's *reward* $\beta\rho$ | logged to be looked at; also called the implicit reward | every loss |
+# | $\lambda_D$, $\lambda_U$ | weights of thumbs up and thumbs down: `desirable_weight`, `undesirable_weight` | KTO, APO-zero for thumbs |
+# | $z_0$ | KTO's reference point, `kl` | KTO |
+#
 # > **Exercise 3 · `kto_loss`** · ★★☆ · 10 minutes
 # >
-# > Given log-probabilities of answers under the policy and the reference and booleans `desirable` (a thumb up), each of shape `(batch,)`, and the reference point `kl`, return the losses $\lambda_y - v$ and the rewards $\beta r$ (without $z_0$, and detached), both of shape `(batch,)`.
+# > Given log-probabilities of answers under the policy and the reference and booleans `desirable` (a thumb up), each of shape `(batch,)`, and the reference point `kl`, return the losses $\lambda_y - v$ and the rewards $\beta\rho$ (without $z_0$, and detached), both of shape `(batch,)`.
 # >
-# > <details><summary>Hint 1</summary>Compute both losses for every row: λ_D (1 − σ(β(r − z₀))), and λ_U (1 − σ(β(z₀ − r))).</details>
+# > <details><summary>Hint 1</summary>Compute both losses for every row: λ_D (1 − σ(β(ρ − z₀))), and λ_U (1 − σ(β(z₀ − ρ))).</details>
 # > <details><summary>Hint 2</summary><code>torch.where(desirable, up, down)</code> picks one of the two for each row.</details>
 
 
@@ -507,9 +530,9 @@ kto_loss = lesson.check(kto_loss)
 #
 # DPO fixes a *difference*. Whether it grows because the chosen answer rises or because the rejected one falls, the loss does not care. D'Oosterlinck et al. (2024) decide it, by giving each side its own term, anchored at the reference. If the chosen answers are **better than what the model would say**, they should rise and the rejected ones fall (**APO-zero**):
 #
-# $$\mathcal{L}_\mathrm{zero} = -\,\sigma(\beta r_w) + \sigma(\beta r_l) \;(+\,1)$$
+# $$\mathcal{L}_\mathrm{zero} = -\,\sigma(\beta \rho_w) + \sigma(\beta \rho_l) \;(+\,1)$$
 #
-# Here $r_w$ and $r_l$ are the log-ratios of the chosen and the rejected answer; the 1 is TRL's, so that the loss is not negative.
+# Here $\rho_w$ and $\rho_l$ are the log-ratios of the chosen and the rejected answer; the 1 is TRL's, so that the loss is not negative.
 
 
 # %% tags=["evidence"]
@@ -530,7 +553,7 @@ def apo_zero_loss(
 # %% [markdown]
 # If the model is **better than both answers** already, even the chosen one should fall, and the rejected one should fall further (**APO-down**):
 #
-# $$\mathcal{L}_\mathrm{down} = \sigma(\beta r_w) - \sigma\big(\beta (r_w - r_l)\big) \;(+\,1)$$
+# $$\mathcal{L}_\mathrm{down} = \sigma(\beta \rho_w) - \sigma\big(\beta (\rho_w - \rho_l)\big) \;(+\,1)$$
 #
 # > **Exercise 4 · `apo_down_loss`** · ★☆☆ · 6 minutes
 # >
@@ -602,23 +625,23 @@ three = {"DPO": dpo_loss, "APO-zero": apo_zero_loss, "APO-down": apo_down_loss}
 for panel, (name, loss) in zip(panels, three.items(), strict=True):
     right, up = pushes(loss, across, along)
     longest = (right**2 + up**2).sqrt().max()
-    panel.quiver(across, along, right / longest, up / longest, color="#6b6b6b", scale=6, width=0.012)
+    panel.quiver(across, along, right / longest, up / longest, color="#6b6b6b", scale=8, width=0.012)
     path = [torch.zeros(2, 1)]
-    while len(path) < 900 and path[-1].abs().max() < 7:
+    while len(path) < 900 and path[-1].abs().max() < 8:
         path.append(path[-1] + torch.stack(pushes(loss, *path[-1])))
     panel.plot(*torch.cat(path, 1), color=plots.COLORS[1], linewidth=3)
     panel.plot(0, 0, "o", color=plots.COLORS[1], markersize=9)
-    panel.set(title=name, xlim=(-7, 7), ylim=(-7, 7), xlabel="chosen: log-ratio", aspect="equal")
+    panel.set(title=name, xlim=(-8.5, 8.5), ylim=(-8.5, 8.5), xlabel="chosen: log-ratio", aspect="equal")
 panels[0].set_ylabel("rejected: log-ratio")
 plots.show(
     figure,
     alt="Three maps with arrows. DPO: all arrows point down to the right, along the diagonal. APO-zero: down "
-    "to the right near the middle, vanishing at the edges. APO-down: from the reference straight down at "
-    "first, then down to the left.",
+    "to the right in the middle, straight down at the left and right edges, to the right at the top and bottom, "
+    "and next to nothing in the corners. APO-down: from the reference straight down at first, then down to the left.",
 )
 
 # %% [markdown]
-# DPO's arrows all point along one diagonal, and depend on the margin only: it would be content with both sides falling. APO-zero's arrows depend on each side by itself and vanish at the edges. APO-down starts straight down: it has nothing to say about the chosen answer until the rejected one has moved. The numbers at the start, measured:
+# DPO's arrows all point along one diagonal, and depend on the margin only: it would be content with both sides falling. In APO-zero each side's push fades with that side's own log-ratio; only in the corners do both vanish. APO-down starts straight down: it has nothing to say about the chosen answer until the rejected one has moved. The numbers at the start, measured:
 
 # %%
 zero = torch.zeros(1)
@@ -643,7 +666,7 @@ plots.table(
 )
 
 # %% [markdown]
-# ln 2, 1, 1, ½, ½: whatever the data, the model and the β (with both weights at 1). If the first logged loss of your own run is anything else, your reference is not the model that you train.
+# ln 2, 1, 1, ½, ½: whatever the data, the model and the β (with both weights at 1). If the loss of the first *step* of your own run, with dropout off, is anything else, your reference is not the model that you train.
 
 # %% [markdown]
 # ## 7 · All five, and β
@@ -661,6 +684,21 @@ lesson.widget(
         ),
     },
 )
+
+# %% [markdown]
+# <details><summary>What a reference point above 0 does</summary>KTO's push is strongest at ρ = z₀, on both sides. With z₀ above 0 a good answer that has risen is pushed on for longer, and a bad one that has fallen is farther from z₀ than before and pushed less.</details>
+#
+# In one table, with $\rho$ for an answer's log-ratio and $m = \rho_w - \rho_l$ for the margin:
+#
+# | loss | pushes up | pushes down | strongest where | fades when |
+# | --- | --- | --- | --- | --- |
+# | DPO | chosen | rejected, with equal force | the margin is far below 0 | the margin is large, whichever side made it so |
+# | APO-zero | chosen | rejected | each side at its own $\rho = 0$ | that side's $\rho$ is far from 0, whichever way |
+# | APO-down | chosen, only where it is farther from 0 than the margin is | rejected; and chosen, where it is nearer to 0 than the margin | rejected: at $m = 0$. Chosen, downward: at $\rho_w = 0$ with a large margin | rejected: $m$ is far from 0. Chosen: $\rho_w$ is far below 0 and the margin large |
+# | KTO | thumbs up | thumbs down | $\rho = z_0$ | $\rho$ is far from $z_0$, whichever way |
+# | APO-zero, unpaired | thumbs up | thumbs down | $\rho = 0$ | $\rho$ is far from 0, whichever way |
+#
+# No push ever reaches 0: "fades" is all that a loss can do. And DPO alone pushes hardest where things have gone wrong; the others give up on an answer that is far on the wrong side.
 
 # %% [markdown]
 # ## 8 · Equal to TRL's?
@@ -949,7 +987,7 @@ for measure, what, limit, unit in [
 # %% [markdown]
 # ## 9 · Forty steps: what really moves
 #
-# The arrows of section 6 moved each side freely. A language model cannot: two captions of one scene share most of their words and all of their parameters. So we train one base with each loss on the same mistakes in the same order, and follow the mean log-ratio of both sides **on other mistakes, of scenes it was not trained on** (kinds in colors that no training example has). SFT on the chosen answers alone is the control that knows nothing of rejected ones.
+# The arrows of section 6 moved each side freely. A language model cannot: two captions of one scene share most of their words and all of their parameters. So we train one base with each loss on the same 128 pairs (KTO gets both answers of each as thumbs, shuffled; forty steps of 16 pairs are five passes), and follow the mean log-ratio of both sides **on other mistakes, of scenes it was not trained on** (kinds in colors that no training example has). SFT on the chosen answers alone is the control that knows nothing of rejected ones.
 
 # %% tags=["evidence"]
 STEPS, EVERY = lesson.size(40, smoke=10), 5
@@ -1032,25 +1070,37 @@ def moved(
 
 # %%
 after = lesson.measure(forty_steps, live=1)
-figure, axes = plots.new_figure(700, 430)
+MARKS = range(0, STEPS + 1, EVERY)
+
+
+def course_of(name: str, side: str) -> list[float]:
+    """The mean change of the log-probability on one side, every five steps."""
+    return [after.interval(f"{name} {side} {step}").mean for step in MARKS]
+
+
+figure, panels = plots.new_panels(1, 3, 820, 380)
 for i, name in enumerate(["SFT", "DPO", "KTO", "APO-zero", "APO-down"]):
-    points = [
-        [after.interval(f"{name} {side} {step}").mean for step in range(0, STEPS + 1, EVERY)]
-        for side in ("chosen", "rejected")
-    ]
-    axes.plot(*points, label=name, color=plots.COLORS[i], marker=plots.MARKERS[i], markersize=5, alpha=0.9)
-axes.axvline(0, color="#6b6b6b", linewidth=0.8)
-axes.axhline(0, color="#6b6b6b", linewidth=0.8)
-axes.set_xlim(-3, 4)
-axes.set_ylim(-6, 0.6)
-axes.set_xlabel("right captions: mean change of the log-probability (nats)")
-axes.set_ylabel("wrong captions: the same")
-axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.88))
+    look = {"label": name, "color": plots.COLORS[i], "marker": plots.MARKERS[i], "markersize": 5}
+    panels[int(name == "APO-down")].plot(course_of(name, "chosen"), course_of(name, "rejected"), **look)
+for panel in panels[:2]:
+    panel.axvline(0, color="#6b6b6b", linewidth=0.8)
+    panel.axhline(0, color="#6b6b6b", linewidth=0.8)
+    panel.set_xlabel("right captions: change (nats)")
+    panel.legend(frameon=False, loc="lower left")
+panels[0].set(title="Paths, four losses", xlim=(-0.2, 3), ylabel="wrong captions: change (nats)")
+panels[1].set(title="Path of APO-down")
+for name, i in {"DPO, fast": 1, "APO-zero, fast": 3}.items():
+    look = {"label": name, "color": plots.COLORS[i], "marker": plots.MARKERS[i], "markersize": 5}
+    panels[2].plot(MARKS, course_of(name, "chosen"), **look)
+panels[2].set(title="Fast learning rate", xlabel="step", ylabel="right captions: change (nats)")
+panels[2].set_ylim(bottom=0)
+panels[2].legend(frameon=False, loc="lower right")
 plots.show(
     figure,
-    alt="Five paths from the origin, a marker every five steps, right captions to the right and wrong ones down. "
-    "SFT, DPO, KTO and APO-zero run to the lower right side by side, SFT falling least. APO-down goes to the "
-    "right at first, then turns back and leaves the plot at the lower left.",
+    alt="Three plots with a marker every five steps. Paths of SFT, DPO, KTO and APO-zero, right captions to the right "
+    "and wrong ones down: first to the right, then down, SFT falling least. Path of APO-down: to the right at first, "
+    "then back and far down to the left. At the fast rate, right captions over steps: both losses rise; then DPO "
+    "comes back down and APO-zero does not.",
 )
 plots.table(
     [
@@ -1059,6 +1109,22 @@ plots.table(
     ],
     ["after forty steps", "right captions", "wrong captions"],
     caption=f"Mean change of the log-probability in nats, with 95% intervals; learning rate {RATE:g}, fast: {FAST:g}",
+)
+start = both_sides(reference, tokenizer, mistakes(reference, tokenizer, 96, 1_000_000, "validation"))[
+    0
+].mean()
+lesson.say(
+    "Right captions start at {start:.2f} nats on average (the base of seed 0). Each of them shares its scene's probability with two other styles, so {top:.2f} = −ln 3 is about as high as their mean can get: {room:.2f} nats of room.",
+    start=start,
+    top=-math.log(3),
+    room=-math.log(3) - start,
+)
+down = course_of("APO-down", "chosen")
+lesson.say(
+    "Under APO-down right captions rise by {peak:.2f} nats until step {turn}, and end at {end}.",
+    peak=max(down),
+    turn=MARKS[down.index(max(down))],
+    end=signed(down[-1]),
 )
 
 # %% tags=["claim"]
@@ -1137,16 +1203,23 @@ for measure, name, statement, prediction, region, expected in [
 # %% [markdown]
 # Three things to read from the paths.
 #
-# **All losses but one do the same thing at first**, SFT included: right captions gain much and wrong ones lose little. That is section 4's formula at work, though nobody promised it for shared parameters: the wrong captions are the model's own words, the likelier side, and the likelier side moves less. Then the right ones run out of room, since no log-probability exceeds 0, while the wrong ones go on falling, and no loss has an end for that.
+# **All losses begin alike**, SFT included (APO-down more slowly): right captions gain much and wrong ones lose little. It fits section 4's formula: the wrong captions are the model's own words, the likelier side, and the likelier side moves less. But SFT, which pushes no wrong caption at all, does it too: raising the right captions is enough. Then these run out of room near −ln 3, as three right captions share the probability, while the wrong ones go on falling: nothing holds them, and the pushes fade only slowly.
 #
-# **DPO did not lower the good answer here**, at the gentle learning rate, though people report that it does. At the fast one the table shows how it may start: DPO goes on being paid for pushing the rejected answer down, right captions are taken along, and APO-zero, which holds the chosen side by itself, keeps more of them. How sure is that? The differences of the single seeds are printed below: look at their signs, at the one that lies farthest out, and then at the claim's verdict above. Lesson 09 asks it again, in settings made for it.
+# **DPO did not lower the good answer here**, at the gentle learning rate, though people report that it does. At the fast one the third plot shows how it may start: right captions rise at first, DPO goes on being paid for pushing the rejected answer down, and right captions are dragged along. APO-zero, which holds the chosen side by itself, keeps more of them. How sure is that? The differences of the single seeds are printed below. Lesson 09 asks it again, in settings made for it.
 #
-# **"No push" does not mean "no movement".** APO-down's first gradient leaves the chosen answers alone, and they *rise*: what is taken from a wrong caption goes to its neighbors, and those are the right ones. A few steps later the loss notices and drags them down, far below where they started. It is made for models that are better than the answers they are shown; this base is not, so it is the wrong anchor here.
+# **"No push" does not mean "no movement".** APO-down's first gradient leaves the chosen answers alone, and they *rise*: what is taken from a wrong caption goes to its neighbors, and those are the right ones. Some steps later the loss notices and drags them down, far below where they started. It is made for models that are better than the answers they are shown; this base is not, so it is the wrong anchor here.
 
 # %%
+gaps, between = after.values("DPO under APO-zero, fast"), after.interval("DPO under APO-zero, fast")
 lesson.say(
-    "DPO minus APO-zero at the fast rate, right captions after forty steps, seed by seed: {differences} nats.",
-    differences=", ".join(signed(value) for value in after.values("DPO under APO-zero, fast")),
+    "DPO minus APO-zero at the fast rate, right captions after forty steps, seed by seed: {differences} nats. {negative} of {count} are negative, between {least} and {most}. Mean and interval: {interval}; the interval {reaches}.",
+    differences=", ".join(map(signed, gaps)),
+    negative=sum(value < 0 for value in gaps),
+    count=len(gaps),
+    least=signed(min(gaps)),
+    most=signed(max(gaps)),
+    interval=str(between),
+    reaches="stays below 0" if between.high < 0 else "reaches 0, so that the claim is not settled",
 )
 
 # %% [markdown]
@@ -1272,7 +1345,9 @@ if smol.records:
         caption="SmolLM2-135M-Instruct, told the record; means over sets of scenes, with 95% intervals",
     )
     lesson.say(
-        "The long true answer has {more:.0f} tokens more than the short false one. By the sum it wins in {sum} of the pairs, by the mean per token in {mean}.",
+        "The long true answer has {more:.0f} tokens more than the short false one. By the sum it wins in {sum} of the pairs, by the mean per token in {mean}. Its second sentence costs {second:.1f} nats, the one false word {lie:.1f}.",
+        second=smol.interval("chosen").mean - smol.interval("twice").mean,
+        lie=smol.interval("margin").mean,
         more=smol.interval("tokens more").mean,
         sum=str(smol.interval("long by sum")),
         mean=str(smol.interval("long by mean")),
@@ -1319,7 +1394,7 @@ for measure, name, statement, prediction, region, unit in [
     )
 
 # %% [markdown]
-# Neither ranking is "right": the sum is the honest probability of saying exactly that, and saying more is always less probable. The mean per token flatters answers that repeat what was said: the second sentence costs little per token, being a copy of the first. **So never read raw log-probabilities as quality.** DPO, KTO and APO never do: each answer is compared with *itself* under the reference, so at step 0 a long answer and a short one start at 0 alike. (Length comes back later: a log-ratio is a sum over tokens too, and a longer answer has more of them to move.) Replacing the sum by the mean inside these losses gives other losses, with other names and another β; do it knowingly or not at all.
+# Neither ranking is "right": the sum is the honest probability of saying exactly that, and saying more is always less probable. The mean per token does not charge for length: a second true sentence brings its own tokens to spread its cost over, while one false word weighs on the few tokens of a short caption. **So never read raw log-probabilities as quality.** DPO, KTO and APO never do: each answer is compared with *itself* under the reference, so at step 0 a long answer and a short one start at 0 alike. (Length comes back later: a log-ratio is a sum over tokens too, and a longer answer has more of them to move.) Replacing the sum by the mean inside these losses gives other losses, with other names and another β; do it knowingly or not at all.
 
 # %% [markdown]
 # ### Failure drill: a batch of one
@@ -1392,7 +1467,7 @@ lesson.say(
 )
 
 # %% [markdown]
-# Alone, a good answer's own rise is subtracted from it: once it has risen, $r - z_0 = 0$, the loss reads ½, and its push stays at full strength forever. The curve says "nothing is learned", and the sentence below it says otherwise. In a run as short as this one the model itself hardly differs. What is lost is the brake (β no longer limits how far good answers are pushed) and the gauge: a loss that cannot fall tells you nothing. Bad answers keep theirs, since they fall, and the clamp puts their $z_0$ at 0.
+# Alone, a good answer's own rise is subtracted from it: once it has risen, $\rho - z_0 = 0$, the loss reads ½, and its push stays at full strength forever. The curve says "nothing is learned", and the sentence below it says otherwise. In a run as short as this one the model itself hardly differs. What is lost is the brake (β no longer limits how far good answers are pushed) and the gauge: a loss that cannot fall tells you nothing. Bad answers keep theirs, since they fall, and the clamp puts their $z_0$ at 0.
 
 # %% [markdown]
 # ## Quiz
