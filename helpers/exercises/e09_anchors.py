@@ -110,6 +110,11 @@ def _variation_of_strangers(function: Function) -> None:
     call(function, p=torch.tensor([1.0, 0.0, 0.0]), q=torch.tensor([0.0, 0.25, 0.75])).close(1.0)
 
 
+def _variation_of_halves(function: Function) -> None:
+    # Nothing is shared, and no single outcome differs by more than a half.
+    call(function, p=torch.tensor([0.5, 0.5, 0.0, 0.0]), q=torch.tensor([0.0, 0.0, 0.5, 0.5])).close(1.0)
+
+
 def _variation_by_hand(function: Function) -> None:
     # 0.2 moves from the first to the third outcome.
     call(function, p=torch.tensor([0.5, 0.3, 0.2]), q=torch.tensor([0.3, 0.3, 0.4])).close(0.2)
@@ -118,7 +123,6 @@ def _variation_by_hand(function: Function) -> None:
 # --- exercise 4: choose_method ------------------------------------------------------------------------------
 
 _KNOWN = ("sft", "dpo", "dpo+sft", "apo_zero", "apo_down", "kto", "none")
-_OF_PAIRS = ("dpo", "dpo+sft", "apo_zero", "apo_down")
 
 
 def _choice_is_known(function: Function) -> None:
@@ -129,7 +133,10 @@ def _choice_is_known(function: Function) -> None:
 
 def _choice_reads_the_format(function: Function) -> None:
     answer = call(function, feedback="thumbs", better=True)
-    answer.should("be a method that reads single answers with thumbs of both kinds", answer.value == "kto")
+    answer.should(
+        "be a method that reads single answers with thumbs of both kinds (apo_zero stands for the one on pairs)",
+        answer.value == "kto",
+    )
     answer = call(function, feedback="answers", better=True)
     answer.should("be the method that needs good answers only", answer.value == "sft")
 
@@ -141,12 +148,18 @@ def _choice_lifts_good_winners(function: Function) -> None:
     )
 
 
-def _choice_never_imitates_bad_winners(function: Function) -> None:
+def _choice_uses_the_difference(function: Function) -> None:
+    # Every method that compares winner and loser (KTO on the pairs taken apart) ended above its start.
     answer = call(function, feedback="pairs", better=False)
     answer.should(
-        "be a method for pairs that lets winners sink which are worse than the model",
-        answer.value in ("dpo", "apo_down"),
+        "be a method that learns from the difference of two wrong answers: such a training ended above its start",
+        answer.value != "none",
     )
+
+
+def _choice_never_imitates_bad_winners(function: Function) -> None:
+    answer = call(function, feedback="pairs", better=False)
+    answer.should("not imitate winners that are worse than the model", answer.value != "sft")
     answer = call(function, feedback="answers", better=False)
     answer.should("keep the model from imitating what is worse than it", answer.value == "none")
 
@@ -174,6 +187,7 @@ CHECKS: dict[str, Check] = {
         [
             Property("equal distributions are at distance 0", _variation_of_equals),
             Property("distributions that share nothing are at distance 1", _variation_of_strangers),
+            Property("two halves that move, both counted", _variation_of_halves),
             Property("one fifth that moves, worked out by hand", _variation_by_hand),
         ],
     ),
@@ -184,6 +198,7 @@ CHECKS: dict[str, Check] = {
             Property("the method can read the feedback", _choice_reads_the_format),
             Property("winners better than the model are not pushed down", _choice_lifts_good_winners),
             Property("what is worse than the model is not imitated", _choice_never_imitates_bad_winners),
+            Property("two wrong answers still have a difference", _choice_uses_the_difference),
         ],
     ),
 }
@@ -226,7 +241,7 @@ WIDGETS = {"arrows": arrows_widget}
 QUIZZES: dict[str, list[QuizQuestion]] = {
     "recap": [
         QuizQuestion(
-            "During training rewards/margins rises steadily, and logps/chosen falls. What do you know?",
+            "During training rewards/margins rises steadily, and the winners' log-probability (logps/chosen) falls. What do you know?",
             [
                 "the margin's gradient has the wrong sign",
                 "both sides sink, the loser faster",

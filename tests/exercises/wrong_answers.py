@@ -327,6 +327,10 @@ def variation_mean(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     return (p - q).abs().mean()
 
 
+def variation_largest(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    return (p - q).abs().max()
+
+
 def choose_by_fashion(feedback: str, better: bool) -> str:
     return "kto"
 
@@ -339,6 +343,14 @@ def choose_anchors_exchanged(feedback: str, better: bool) -> str:
     if feedback == "pairs":
         return "apo_down" if better else "apo_zero"
     return {"answers": "sft" if better else "none", "thumbs": "kto"}[feedback]
+
+
+def choose_never_when_worse(feedback: str, better: bool) -> str:
+    return {"answers": "sft", "thumbs": "kto", "pairs": "apo_zero"}[feedback] if better else "none"
+
+
+def choose_imitation_of_pairs(feedback: str, better: bool) -> str:
+    return {"answers": "sft" if better else "none", "thumbs": "kto", "pairs": "sft"}[feedback]
 
 
 def choose_pairs_from_thumbs(feedback: str, better: bool) -> str:
@@ -634,12 +646,14 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         revision_trusts_the_grammar,
         revision_changes_nothing,
     ],
-    "total_variation": [variation_not_halved, variation_signed, variation_mean],
+    "total_variation": [variation_not_halved, variation_signed, variation_mean, variation_largest],
     "choose_method": [
         choose_by_fashion,
         choose_without_asking,
         choose_anchors_exchanged,
         choose_pairs_from_thumbs,
+        choose_never_when_worse,
+        choose_imitation_of_pairs,
     ],
     "dpo_loss": [
         dpo_without_reference,
