@@ -1093,7 +1093,7 @@ for name, i in {"DPO, fast": 1, "APO-zero, fast": 3}.items():
     look = {"label": name, "color": plots.COLORS[i], "marker": plots.MARKERS[i], "markersize": 5}
     panels[2].plot(MARKS, course_of(name, "chosen"), **look)
 panels[2].set(title="Fast learning rate", xlabel="step", ylabel="right captions: change (nats)")
-panels[2].set_ylim(bottom=0)
+panels[2].axhline(0, color="#6b6b6b", linewidth=0.8)
 panels[2].legend(frameon=False, loc="lower right")
 plots.show(
     figure,
