@@ -28,6 +28,9 @@ _TICK = 0.05
 #: An execution fails when it takes more than this many times its budget of seconds or megabytes.
 BUDGET_FACTOR = 2
 _LONGEST_SOCKET_PATH = 100
+_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+#: The last line of a progress bar, as tqdm writes it.
+_BAR = re.compile(r"\d+%\|.*\| *\d+/\d+ \[")
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -112,6 +115,18 @@ def hidden_errors(executed: Any) -> list[str]:
     ]
 
 
+def drop_bars(executed: Any) -> None:
+    """Drop progress bars that were widgets: a page without their state shows how they began, for good."""
+    for cell in executed.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [
+                output
+                for output in cell.outputs
+                if _WIDGET_VIEW not in (data := output.get("data", {}))
+                or not _BAR.search(data.get("text/plain", ""))
+            ]
+
+
 def _one_sentence(error: BaseException) -> str:
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
@@ -190,6 +205,7 @@ def execute(
         kernel.kill()
         worker.join(10)
     took = time.perf_counter() - started
+    drop_bars(built)
     if status == "passed":
         swallowed = hidden_errors(built)
         if failure:

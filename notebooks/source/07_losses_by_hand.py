@@ -698,7 +698,7 @@ lesson.widget(
 # | KTO | thumbs up | thumbs down | $\rho = z_0$ | $\rho$ is far from $z_0$, whichever way |
 # | APO-zero, unpaired | thumbs up | thumbs down | $\rho = 0$ | $\rho$ is far from 0, whichever way |
 #
-# No push ever reaches 0: "fades" is all that a loss can do. And DPO alone pushes hardest where things have gone wrong; the others give up on an answer that is far on the wrong side.
+# No loss has a point where it is done: its pushes only fade. And DPO alone pushes hardest where things have gone wrong; the others give up on an answer that is far on the wrong side.
 
 # %% [markdown]
 # ## 8 · Equal to TRL's?
@@ -1086,14 +1086,14 @@ for panel in panels[:2]:
     panel.axvline(0, color="#6b6b6b", linewidth=0.8)
     panel.axhline(0, color="#6b6b6b", linewidth=0.8)
     panel.set_xlabel("right captions: change (nats)")
-    panel.legend(frameon=False, loc="lower left")
 panels[0].set(title="Paths, four losses", xlim=(-0.2, 3), ylabel="wrong captions: change (nats)")
+panels[0].legend(frameon=False, loc="lower left")
 panels[1].set(title="Path of APO-down")
 for name, i in {"DPO, fast": 1, "APO-zero, fast": 3}.items():
     look = {"label": name, "color": plots.COLORS[i], "marker": plots.MARKERS[i], "markersize": 5}
     panels[2].plot(MARKS, course_of(name, "chosen"), **look)
 panels[2].set(title="Fast learning rate", xlabel="step", ylabel="right captions: change (nats)")
-panels[2].set_ylim(bottom=0)
+panels[2].axhline(0, color="#6b6b6b", linewidth=0.8)
 panels[2].legend(frameon=False, loc="lower right")
 plots.show(
     figure,
@@ -1203,7 +1203,7 @@ for measure, name, statement, prediction, region, expected in [
 # %% [markdown]
 # Three things to read from the paths.
 #
-# **All losses begin alike**, SFT included (APO-down more slowly): right captions gain much and wrong ones lose little. It fits section 4's formula: the wrong captions are the model's own words, the likelier side, and the likelier side moves less. But SFT, which pushes no wrong caption at all, does it too: raising the right captions is enough. Then these run out of room near −ln 3, as three right captions share the probability, while the wrong ones go on falling: nothing holds them, and the pushes fade only slowly.
+# **All losses begin alike**, SFT included (APO-down more slowly): right captions gain much and wrong ones lose little. It fits section 4's formula: the wrong captions are the model's own words, the likelier side, and the likelier side moves less. But SFT, which pushes no wrong caption at all, does it too: raising the right captions is enough. Then the right ones run out of room: three of them share the probability, so they cannot rise much above −ln 3. The wrong ones go on falling: nothing holds them, and the pushes fade only slowly.
 #
 # **DPO did not lower the good answer here**, at the gentle learning rate, though people report that it does. At the fast one the third plot shows how it may start: right captions rise at first, DPO goes on being paid for pushing the rejected answer down, and right captions are dragged along. APO-zero, which holds the chosen side by itself, keeps more of them. How sure is that? The differences of the single seeds are printed below. Lesson 09 asks it again, in settings made for it.
 #

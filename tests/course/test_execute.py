@@ -63,6 +63,22 @@ def test_errors_that_a_widget_swallowed_are_found(outputs, errors):
     assert execute.hidden_errors(built) == errors
 
 
+def test_progress_bars_leave_the_executed_notebook_and_other_outputs_stay():
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
+    bar = "dpo:   0%|          | 0/10 [00:00<?, ?it/s]"
+    kept = [
+        v4.new_output("display_data", data={**view, "text/plain": "a quiz"}),
+        v4.new_output("display_data", data={"text/plain": bar}),
+        v4.new_output("stream", text=bar),
+    ]
+    cell = v4.new_code_cell(
+        "x", outputs=[v4.new_output("display_data", data={**view, "text/plain": bar}), *kept]
+    )
+    built = v4.new_notebook(cells=[v4.new_markdown_cell("# A title"), cell])
+    execute.drop_bars(built)
+    assert built.cells[1].outputs == kept
+
+
 def test_a_kernels_environment_is_this_one_with_its_folders_below_build(tmp_path, monkeypatch):
     monkeypatch.setenv("MPLCONFIGDIR", "elsewhere")
     environment = execute.kernel_environment(tmp_path, {"COURSE_SEED": "3"})
