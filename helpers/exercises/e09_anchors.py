@@ -149,7 +149,7 @@ def _choice_lifts_good_winners(function: Function) -> None:
 
 
 def _choice_uses_the_difference(function: Function) -> None:
-    # Every method that compares winner and loser (KTO on the pairs taken apart) ended above its start.
+    # Every method that compares winner and loser (KTO on the pairs taken apart) ended above its start, at its best.
     answer = call(function, feedback="pairs", better=False)
     answer.should(
         "be a method that learns from the difference of two wrong answers: such a training ended above its start",

@@ -430,18 +430,21 @@ def draw_arrows(axes: Any, tips: dict[str, list[tuple[float, float]]], bold: str
 
 def draw_near(axes: Any, tips: dict[str, list[tuple[float, float]]], bold: str) -> None:
     """The tips close to the median one, each with its name."""
+    from matplotlib.patheffects import withStroke
+
     means = {name: mean_tip(points) for name, points in tips.items()}
     middle = [sorted(values)[len(values) // 2] for values in zip(*means.values(), strict=True)]
     near = [name for name, tip in means.items() if math.dist(tip, middle) <= NEAR]
-    for place, name in enumerate(sorted(near, key=lambda name: means[name])):
+    for place, name in enumerate(sorted(near, key=lambda name: means[name][1])):
         number = list(tips).index(name)
         look = {"color": plots.COLORS[number], "alpha": 1.0 if not bold or name == bold else 0.25}
         dots = {"linestyle": "none", "marker": plots.MARKERS[number]}
         axes.plot(*zip(*tips[name], strict=True), **look, **dots, markersize=3.5)
         axes.plot(*means[name], **look, **dots, markersize=10, markeredgecolor="white", zorder=3)
-        above = 1 if place % 2 else -1  # neighbors' names on different sides
+        above = 1 if 2 * place > len(near) else -1  # names above the upper half, below the lower one
         words = {"ha": "center", "va": "bottom" if above > 0 else "top", "fontsize": 10, "zorder": 4}
-        axes.annotate(name, means[name], (0, 9 * above), textcoords="offset points", **look, **words)
+        halo = {"path_effects": [withStroke(linewidth=3, foreground="white")]}
+        axes.annotate(name, means[name], (0, 9 * above), textcoords="offset points", **look, **words, **halo)
     axes.margins(0.18)
     axes.set_title("close together, enlarged")
 
@@ -454,9 +457,10 @@ def arrow_figure(title: str, tips: dict[str, list[tuple[float, float]]], bold: s
     draw_near(part, tips, bold)
     for axes in (whole, part):
         axes.set_xlabel("change of the losers' log-probability (nats)")
-    whole.set_ylabel("change of the winners' (nats)")
+        axes.set_ylabel("change of the winners' (nats)")
     for number, (name, points) in enumerate(tips.items()):
-        label = f"{name} ({', '.join(f'{change:+.1f}' for change in mean_tip(points))})".replace("-0", "−0")
+        changes = ", ".join(f"{change:+.1f}".replace("-", "−") for change in mean_tip(points))
+        label = f"{name} ({changes})"
         mark = {"marker": plots.MARKERS[number], "linewidth": 2.2, "linestyle": "-"}
         whole.plot([], [], color=plots.COLORS[number], label=label, **mark)
     figure.legend(frameon=False, loc="outside lower center", ncols=3, title="method (losers, winners)")
@@ -593,7 +597,7 @@ for regime, what, expected in [
 # %% [markdown]
 # Read the two figures side by side.
 #
-# - **Above, winners are better.** Five arrows rise together: in this regime even DPO lifts its winners, though its loss would be content to let them sink. Why? The base gave these winners little probability to begin with, and whatever teaches it *say the color of the record* lifts all of them at once. APO-down goes the other way, and takes them down with the losers.
+# - **Above, winners are better.** Five arrows rise together: in this regime even DPO lifts its winners, though its loss would be content to let them sink. A likely reason: there is one thing to learn, *say the color of the record*, and whatever teaches that lifts all of them at once. APO-down goes the other way, and takes them down with the losers.
 # - **Below, the model is better.** Here the winners *should* sink: they are wrong. DPO and APO-down let them. APO-zero, KTO and DPO with its SFT term hold them about where they were. SFT lifts them, and the losers even more, for they had further to go, and a false caption resembles another. Every winner is wrong, so SFT must fail here; that is no fault of its optimizer.
 #
 # So "who keeps the likelihood of the good answer?" has a twin: *was the answer good?* An arrow that points down is a failure above and the right thing below. Displacement is a fact about a figure; whether it is a harm depends on the winners. (The first prediction about it fails here. Why papers see it and we don't in this regime, the experiment cannot say. That the winners were unlikely at the start is not the reason by itself: the second regime's were less likely still, and sank.)
@@ -681,12 +685,10 @@ if rates.records:
         label = f"{METHODS[method]},\n{REGIME_WORDS[regime]}"
         axes.errorbar(apart, means, half, capsize=4, fillstyle=fill, label=label, **look)
         words.append(f"{regime}, {METHODS[method]}: {', '.join(f'{mean:.2f}' for mean in means)}")
-    for regime in REGIMES:
+    for number, regime in enumerate(REGIMES):
         before = results.interval(f"{regime} start right").mean
-        axes.axhline(before, color=plots.FAINT, linestyle="--", linewidth=1)
-        axes.text(
-            RATES[0] * 0.8, before + 0.012, "before training", color=plots.FAINT, fontsize=9.5, va="bottom"
-        )
+        label = None if number else "before training\n(upper line: model better)"
+        axes.axhline(before, color=plots.FAINT, linestyle="--", linewidth=1, marker="", label=label)
     axes.set_xscale("log")
     axes.set_xticks(RATES, [rate_words(rate) for rate in RATES])
     axes.set_xticks([], minor=True)
