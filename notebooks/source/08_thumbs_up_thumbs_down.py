@@ -82,7 +82,8 @@ def outcome(scene: Scene, caption: str) -> str:
     verdict = world.verify(caption, scene)
     if verdict.true and verdict.complete:
         return "✔ right"
-    return "✘ habit" if HABITS.get(scene.kind) in caption.split() else "✘ slip"
+    habit = HABITS.get(scene.kind)
+    return "✘ habit" if habit != scene.color and habit in caption.split() else "✘ slip"
 
 
 outcomes = [outcome(scene, caption) for scene, caption in zip(shown, said, strict=True)]
@@ -96,7 +97,7 @@ plots.table(
         [f"{number}", record(scene), caption, text]
         for number, (scene, caption, text) in enumerate(zip(shown, said, outcomes, strict=True), start=1)
     ],
-    ["picture", "record: what the base is told", "what it wrote", ""],
+    ["picture", "record: what the base is told", "what it wrote", "verdict"],
 )
 lesson.say(
     "The habits: {habits}. Any other mistake counts as a slip: captions are drawn at random.",
@@ -428,8 +429,8 @@ plots.interval_plot(
 
 # %%
 RATIOS = ["1:1", "1:4", "1:9", "1:19"]
-figure, axes = plots.new_figure(720, 380)
 if ratios.records:
+    figure, axes = plots.new_figure(720, 380)
     for place, arm in enumerate(["KTO, weighted", "KTO", "SFT", "DPO"]):
         spans = [
             rare.interval(f"{arm}: right") if ratio == "1:9" else ratios.interval(f"{arm} {ratio}: right")
@@ -440,16 +441,15 @@ if ratios.records:
         axes.errorbar(
             np.arange(4) + 0.05 * place, means, yerr=np.nan_to_num(reach, posinf=0), capsize=4, label=arm
         )
-axes.axhline(rare.interval("base: right").mean, color="#6b6b6b", linewidth=1, label="base")
-axes.set_xticks(np.arange(4) + 0.075, RATIOS)
-axes.set_xlabel("thumbs up : thumbs down, 320 in all")
-axes.set_ylabel("share right, mean and 95% interval")
-axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-plots.show(
-    figure,
-    alt="Share of right captions over the ratio of ups to downs, one line per method. All fall as ups get rarer; weighted KTO stays highest, DPO is lowest throughout.",
-)
-if ratios.records:
+    axes.axhline(rare.interval("base: right").mean, color="#6b6b6b", linewidth=1, label="base")
+    axes.set_xticks(np.arange(4) + 0.075, RATIOS)
+    axes.set_xlabel("thumbs up : thumbs down, 320 in all")
+    axes.set_ylabel("share right, mean and 95% interval")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    plots.show(
+        figure,
+        alt="Share of right captions over the ratio of ups to downs, one line per method. All fall as ups get rarer; weighted KTO stays highest, DPO is lowest throughout.",
+    )
     untouched = [drift == 0 for drift in ratios.values("DPO 1:19: drift")]
     lesson.say(
         "Bases that give DPO no mixed pair at all at 1:19, so that it leaves them as they were: {none} of {bases}.",
@@ -717,8 +717,8 @@ def exchange_rate(seed: int) -> dict[str, float]:
 
 # %%
 worth = lesson.measure(exchange_rate, live=0)
-figure, axes = plots.new_figure(720, 360)
 if worth.records:
+    figure, axes = plots.new_figure(720, 360)
     for name, label in [
         ("written", "SFT on so many captions written by a person"),
         ("ups", "SFT on so many thumbs up"),
@@ -730,16 +730,15 @@ if worth.records:
     axes.axhline(
         worth.interval("thumbs").mean, color="#222222", linestyle="--", label="KTO, 160 up, 160 down"
     )
-axes.set_xscale("log", base=2)
-axes.set_xticks(AMOUNTS, AMOUNTS)
-axes.set_xlabel("good captions for SFT")
-axes.set_ylabel("share right, mean and 95% interval")
-axes.legend(frameon=False)
-plots.show(
-    figure,
-    alt="Two rising curves of the share right over the number of captions for SFT, and a dashed level that KTO reaches with 320 thumbs.",
-)
-if worth.records:
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(AMOUNTS, AMOUNTS)
+    axes.set_xlabel("good captions for SFT")
+    axes.set_ylabel("share right, mean and 95% interval")
+    axes.legend(frameon=False)
+    plots.show(
+        figure,
+        alt="Two rising curves of the share right over the number of captions for SFT, and a dashed level that KTO reaches with 320 thumbs.",
+    )
     written, ups_needed = worth.values("written for the same"), worth.values("ups for the same")
     asked_for = len(pool(SEED)) * 2 / sum(row[2] for pair in pool(SEED) for row in pair)
     lesson.say(
@@ -1141,9 +1140,7 @@ for name, rows in [
 ]:
     run = train_fast(model, tokenizer, data.unpaired(rows), replace(KTO, method="kto", seed=SEED))
     z0 = run.curve("kl")
-    peaks.append(
-        f"with {name} it reaches {max(z0):.1f} nats and is above 0 on {sum(z > 0 for z in z0)} steps"
-    )
+    peaks.append(f"with {name} it reaches {max(z0):.1f} nats (steps above 0: {sum(z > 0 for z in z0)})")
     axes.plot(z0, label=name, markevery=10)
 axes.set_xlabel("training step")
 axes.set_ylabel("z₀, nats")
@@ -1343,7 +1340,7 @@ for thumbs, rows in [("the verdict's, 32 up", labels_with(SEED, ups=32)), ("stoc
 plots.table(drill, ["thumbs, z₀", "right", "probability of the stock reply"], caption="This seed only")
 
 # %% [markdown]
-# With the verdict's thumbs there is little to see (nor on the four bases of our trials): an answer that the model drew itself is probable already, so it cannot rise far. With thumbs for one reply to everything, the reply takes over completely. In a proper batch z₀ is shared, and in part holds that back; with z₀ = 0 it is held back most. So a rising `kl` in TRL's log is worth a look: ask which answer becomes more probable *whatever the prompt*.
+# With the verdict's thumbs there is no harm to speak of (nor on the four bases of our trials): an answer that the model drew itself is probable already, so it cannot rise far. With thumbs for one reply to everything, the reply takes over completely. In a proper batch z₀ is shared, and in part holds that back; with z₀ = 0 it is held back most. So a rising `kl` in TRL's log is worth a look: ask which answer becomes more probable *whatever the prompt*.
 
 # %% [markdown]
 # ## Quiz
