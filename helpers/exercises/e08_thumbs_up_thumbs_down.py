@@ -13,11 +13,11 @@ import ipywidgets
 import numpy as np
 
 from helpers.lesson import page, plots
-from helpers.lesson.checks import Answer, Check, Property, call
+from helpers.lesson.checks import Answer, Check, CheckFailed, Property, call, expect
 from helpers.lesson.quiz import QuizQuestion
 from helpers.lesson.thumbs import ThumbsWidget
 from helpers.lesson.widgets import WhatIf
-from helpers.world import Scene, captions, describe
+from helpers.world import Scene, captions, describe, record
 
 Function = Callable[..., object]
 
@@ -25,41 +25,70 @@ Function = Callable[..., object]
 
 _PIG = Scene("pig", "blue", "small", "meadow", "sleeps")
 _CAT = Scene("cat", "gray", "big", "beach", "jumps")
+_THUMB = {True: "up", False: "down"}
 
 
-def _listed(answer: Answer, expected: list[bool]) -> None:
-    """The result is this list of bools (or an array of them)."""
+def _judged(function: Function, told: list[tuple[Scene, str, bool, str]]) -> None:
+    """The thumbs for these captions are right.
+
+    Args:
+        told: scene, caption, its right thumb, and why, as the end of "the caption ...".
+    """
+    scenes, said = [scene for scene, *_ in told], [caption for _, caption, *_ in told]
+    answer = call(function, captions=said, scenes=scenes)
     value = answer.value.tolist() if hasattr(answer.value, "tolist") else answer.value
-    answer.should("be one bool per caption", len(value) == len(expected))
-    answer.should("hold nothing but True and False", all(type(thumb) is bool for thumb in value))
-    wrong = [i for i in range(len(expected)) if value[i] != expected[i]]
-    answer.should(
-        "be right about every caption", not wrong, f"wrong about caption {wrong[0]}" if wrong else 0
-    )
+    _should(isinstance(value, list | tuple), "be a list of bools", value)
+    _should(len(value) == len(told), f"have one bool for each of {len(told)} captions", value)
+    _should(all(type(thumb) is bool for thumb in value), "hold nothing but True and False", value)
+    for i, ((scene, caption, up, why), thumb) in enumerate(zip(told, value, strict=True)):
+        if thumb != up:
+            raise CheckFailed(
+                f"caption {i} ({caption!r}, for “{record(scene)}”) {why}: "
+                f"it should be {_THUMB[up]}, yours is {_THUMB[thumb]}"
+            )
+
+
+def _should(holds: bool, be: str, value: object) -> None:
+    expect(holds, "the result", be, value)
 
 
 def _thumbs_true(function: Function) -> None:
-    answer = call(function, captions=captions(_PIG), scenes=[_PIG] * 3)
-    _listed(answer, [True, True, True])
+    _judged(function, [(_PIG, caption, True, "says all of it, and truly") for caption in captions(_PIG)])
 
 
 def _thumbs_false(function: Function) -> None:
-    said = [captions(Scene("pig", "pink", "small", "meadow", "sleeps"))[0], captions(_CAT)[0]]
-    _listed(call(function, captions=said, scenes=[_PIG, _PIG]), [False, False])
+    pink = captions(Scene("pig", "pink", "small", "meadow", "sleeps"))[0]
+    _judged(
+        function,
+        [
+            (_PIG, pink, False, "gives the wrong color"),
+            (_PIG, captions(_CAT)[0], False, "is about another scene"),
+        ],
+    )
 
 
 def _thumbs_incomplete(function: Function) -> None:
     # Nothing in these captions is false; they are silent about something.
-    said = [
-        describe(_PIG, mention=("kind", "color", "verb")),
-        describe(_CAT, mention=("size", "kind", "place")),
-    ]
-    _listed(call(function, captions=said, scenes=[_PIG, _CAT]), [False, False])
+    short_of_two = describe(_PIG, mention=("kind", "color", "verb"))
+    short_of_others = describe(_CAT, mention=("size", "kind", "place"))
+    _judged(
+        function,
+        [
+            (_PIG, short_of_two, False, "leaves out the size and the place"),
+            (_CAT, short_of_others, False, "leaves out the color and what it does"),
+        ],
+    )
 
 
 def _thumbs_babble(function: Function) -> None:
-    said = ["", "pig pig blue the", captions(_CAT)[1]]
-    _listed(call(function, captions=said, scenes=[_PIG, _PIG, _CAT]), [False, False, True])
+    _judged(
+        function,
+        [
+            (_PIG, "", False, "says nothing"),
+            (_PIG, "pig pig blue the", False, "is no sentence"),
+            (_CAT, captions(_CAT)[1], True, "says all of it, and truly"),
+        ],
+    )
 
 
 # --- exercise 2: kto_weights --------------------------------------------------------------------------------
@@ -146,6 +175,23 @@ def _pairs_once(function: Function) -> None:
     rows = [("pig", "a", True), ("pig", "b", False), ("pig", "c", False), ("pig", "d", False)]
     answer = call(function, rows=rows)
     answer.should("use no row twice", len(_pairs(answer)) == 1)
+    answer.should("take the first thumb down", _pairs(answer) == [("pig", "a", "b")])
+
+
+def _pairs_several(function: Function) -> None:
+    rows = [
+        ("pig", "u1", True),
+        ("pig", "d1", False),
+        ("pig", "d2", False),
+        ("pig", "u2", True),
+        ("pig", "u3", True),
+    ]
+    answer = call(function, rows=rows)
+    answer.should("have as many pairs as the rarer thumb allows, two", len(_pairs(answer)) == 2)
+    answer.should(
+        "pair the first up with the first down, and the second with the second",
+        _pairs(answer) == [("pig", "u1", "d1"), ("pig", "u2", "d2")],
+    )
 
 
 CHECKS: dict[str, Check] = {
@@ -174,7 +220,8 @@ CHECKS: dict[str, Check] = {
             Property("the thumb decides which is chosen", _pairs_order),
             Property("answers to one prompt may stand far apart", _pairs_apart),
             Property("prompts with thumbs of one kind give nothing", _pairs_unmixed),
-            Property("each row is used once at most", _pairs_once),
+            Property("one up and three downs to a prompt make one pair, with the first down", _pairs_once),
+            Property("a prompt with several of each gives several pairs", _pairs_several),
         ],
     ),
 }
@@ -261,7 +308,7 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
             "TRL warns, and applies no weight for you. The rare side is the one to be raised.",
         ),
         QuizQuestion(
-            "Why did SFT on few thumbs up learn so little about the kinds with a habit?",
+            "Why did SFT on few thumbs up learn less than KTO about the kinds with a habit?",
             [
                 "its good answers are mostly about what the model got right anyway",
                 "its learning rate was lower than KTO's",

@@ -592,6 +592,24 @@ def pairs_across_prompts(rows: Rows) -> list[tuple[str, str, str]]:
     return [(up[0], up[1], down[1]) for up, down in zip(ups, downs, strict=False)]
 
 
+def pairs_one_per_prompt(rows: Rows) -> list[tuple[str, str, str]]:
+    return [(q, ups[0], downs[0]) for q, (ups, downs) in _by_prompt(rows).items() if ups and downs]
+
+
+def pairs_last_with_last(rows: Rows) -> list[tuple[str, str, str]]:
+    good = {q: answer for q, answer, up in rows if up}
+    bad = {q: answer for q, answer, up in rows if not up}
+    return [(q, good[q], bad[q]) for q in good if q in bad]
+
+
+def pairs_first_with_last(rows: Rows) -> list[tuple[str, str, str]]:
+    return [
+        (q, good, bad)
+        for q, (ups, downs) in _by_prompt(rows).items()
+        for good, bad in zip(ups, reversed(downs), strict=False)
+    ]
+
+
 WRONG: dict[str, list[Callable[..., Any]]] = {
     "caption_for": [
         caption_forgets_place,
@@ -692,5 +710,13 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
     ],
     "thumbs_from": [thumbs_true_only, thumbs_complete_only, thumbs_all_in_one, thumbs_plain_template],
     "kto_weights": [weights_inverted, weights_below_one, weights_shares, weights_whole],
-    "mixed_pairs": [pairs_of_neighbors, pairs_swapped, pairs_all_combinations, pairs_across_prompts],
+    "mixed_pairs": [
+        pairs_of_neighbors,
+        pairs_swapped,
+        pairs_all_combinations,
+        pairs_across_prompts,
+        pairs_one_per_prompt,
+        pairs_last_with_last,
+        pairs_first_with_last,
+    ],
 }
