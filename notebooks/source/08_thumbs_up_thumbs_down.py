@@ -742,11 +742,11 @@ if worth.records:
     written, ups_needed = worth.values("written for the same"), worth.values("ups for the same")
     asked_for = len(pool(SEED)) * 2 / sum(row[2] for pair in pool(SEED) for row in pair)
     lesson.say(
-        "What KTO makes of 320 thumbs takes {written:.0f} written captions with SFT on average ({fewest:.0f} to {most:.0f}, base by base), or {at_least}{ups:.0f} thumbs up, for which this base must be judged {at_least}{judged:.0f} times.",
+        "What KTO makes of 320 thumbs takes {written:.0f} written captions with SFT on average ({fewest:.0f} to {most:.0f}, base by base), or {bound} {ups:.0f} thumbs up, for which this base must be judged {bound} {judged:.0f} times.",
         written=np.mean(written),
         fewest=min(written),
         most=max(written),
-        at_least="at least " if max(ups_needed) >= AMOUNTS[-1] else "about ",
+        bound="at least" if max(ups_needed) >= AMOUNTS[-1] else "about",
         ups=np.mean(ups_needed),
         judged=np.mean(ups_needed) * asked_for,
     )
