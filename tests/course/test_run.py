@@ -242,7 +242,9 @@ def test_a_lesson_that_cannot_be_built_fails_alone(course, capsys):
 def test_ctrl_c_ends_the_kernel_and_reports_what_ran(course):
     course.add_to_source("01_second", "\n# %%\nimport time\nprint('now', flush=True)\ntime.sleep(66.5)\n")
     code = (
-        "import sys; from pathlib import Path; from helpers.course import run;"
+        "import signal, sys; from pathlib import Path; from helpers.course import run;"
+        # A shell that started the tests in the background has them ignore Ctrl-C, and their children too.
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"
         "run.warm_up = lambda build_dir: None; sys.exit(run.run([], Path(sys.argv[1])))"
     )
     process = subprocess.Popen(

@@ -29,7 +29,7 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         patch.setattr("helpers.models.real.image_encoder", lambda: None)
         patch.setattr("helpers.models.real.language_model", lambda: None)
         with contextlib.redirect_stdout(io.StringIO()):
-            for cell in evidence._tagged_cells(evidence.source_of("03", settings.ROOT), "evidence"):
+            for cell in evidence.EVIDENCE.cells(evidence.source_of("03", settings.ROOT)):
                 exec(compile(cell, "<evidence cell>", "exec"), scope)
         yield scope
 
