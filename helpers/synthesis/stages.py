@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from helpers.settings import CourseError, quiet
+from helpers.synthesis.bars import without_bars
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -64,7 +65,8 @@ def where(data: Table, keep: Callable[[Row], bool], num_proc: int | None = None)
     if isinstance(data, IterableDataset):
         return data.filter(keep)
     if num_proc is not None and num_proc > 1 and len(data) >= num_proc:
-        return data.filter(keep, num_proc=num_proc, load_from_cache_file=False)
+        with without_bars():
+            return data.filter(keep, num_proc=num_proc, load_from_cache_file=False)
     return data.select([number for number, row in enumerate(data) if keep(row)])
 
 
