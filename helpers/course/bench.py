@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from helpers import settings
+from helpers.course.bench_synthesis import synthesis_rows
 
 if TYPE_CHECKING:
     from helpers.world import Scene
@@ -165,4 +166,7 @@ def run() -> int:
     speedups = training_speedups()
     for speedup in speedups:
         print(speedup)
-    return int(any(entry.too_slow for entry in [*rates, *speedups]))
+    rows = synthesis_rows()
+    for row in rows:
+        print(row)
+    return int(any(entry.too_slow for entry in [*rates, *speedups, *rows]))
