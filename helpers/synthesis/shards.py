@@ -19,6 +19,7 @@ from helpers.data import jsonl
 from helpers.settings import CourseError, quiet
 from helpers.synthesis.folders import explained
 from helpers.synthesis.generate import Generator, ask, generate, with_answers
+from helpers.synthesis.stages import require_table
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -50,6 +51,9 @@ def generate_in_shards(
 
     if size < 1:
         raise CourseError(f"A shard has at least 1 row, not {size!r}.")
+    if seed < 0:
+        raise CourseError(f"A seed is a whole number from 0 up, not {seed!r}.")
+    require_table(data, streams=False)
     folder = Path(folder)
     if not len(data):
         return generate(data, generator, seed)
