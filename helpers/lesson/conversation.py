@@ -40,11 +40,11 @@ def conversation_html(turns: Sequence[Turn], caption: str) -> str:
     shown, rest = _shown(turns)
     speakers = list(dict.fromkeys(turn.speaker for turn in shown))
     items = "".join(_item_html(turn, speakers.index(turn.speaker)) for turn in shown)
-    note = f'<div style="margin-top:4px">{page.escape(rest)}</div>' if rest else ""
+    note = f'<div style="margin-top:4px">{_escaped(rest)}</div>' if rest else ""
     return (
         f'<div class="{page.NO_MATH}" style="{page.TEXT_STYLE};max-width:{page.MAX_WIDTH}px;margin:8px 0">'
-        f"<strong>{page.escape(caption)}</strong>"
-        f'<ol role="list" aria-label="{page.escape(caption)}" '
+        f"<strong>{_escaped(caption)}</strong>"
+        f'<ol role="list" aria-label="{_escaped(caption)}" '
         f'style="list-style:none;margin:6px 0 0 0;padding:0">{items}</ol>{note}</div>'
     )
 
@@ -52,21 +52,21 @@ def conversation_html(turns: Sequence[Turn], caption: str) -> str:
 def conversation_text(turns: Sequence[Turn], caption: str) -> str:
     """The same as plain text, one line or more for each turn."""
     shown, rest = _shown(turns)
-    lines = [f"{_who(turn)}: {_said(turn)}{_cost(turn, ' (', ')')}" for turn in shown]
-    return "\n".join([caption, *lines, *([rest] if rest else [])])
+    lines = [f"{turn.speaker} to {turn.to}: {_said(turn)}{_cost(turn, ' (', ')')}" for turn in shown]
+    return _visible("\n".join([caption, *lines, *([rest] if rest else [])]))
 
 
 def _item_html(turn: Turn, speaker: int) -> str:
     color = plots.COLORS[speaker % len(plots.COLORS)]
     left = STEP * min(speaker, 6)
-    said = page.escape(_said(turn))
+    said = _escaped(_said(turn))
     if not turn.text:
         said = f"<em>{said}</em>"
     return (
         f'<li style="margin:0 0 6px {left}px;padding:3px 10px;border:1px solid {page.BORDER};'
         f'border-left:5px solid {color};border-radius:4px;box-sizing:border-box">'
-        f'<div style="font-size:12px"><bdi><strong>{page.escape(turn.speaker)}</strong></bdi> to '
-        f"<bdi>{page.escape(turn.to)}</bdi>{page.escape(_cost(turn, ' · ', ''))}</div>"
+        f'<div style="font-size:12px"><bdi><strong>{_escaped(turn.speaker)}</strong></bdi> to '
+        f"<bdi>{_escaped(turn.to)}</bdi>{_escaped(_cost(turn, ' · ', ''))}</div>"
         f'<div dir="auto" style="white-space:pre-wrap;overflow-wrap:anywhere">{said}</div></li>'
     )
 
@@ -81,18 +81,21 @@ def _shown(turns: Sequence[Turn]) -> tuple[Sequence[Turn], str]:
     return turns[:SHOWN_TURNS], f"… and {left_out} more turn{'s' if left_out > 1 else ''}."
 
 
-def _who(turn: Turn) -> str:
-    return f"{turn.speaker} to {turn.to}"
-
-
 def _said(turn: Turn) -> str:
     if turn.text is None:
         return NOTHING
     cut = len(turn.text) - SHOWN_CHARACTERS
     text = turn.text if cut <= 0 else f"{turn.text[:SHOWN_CHARACTERS]} … ({cut:,} more characters)"
-    # Other characters without a shape of their own could hide or reverse what stands beside them.
-    kept = "".join(c for c in text if c.isprintable() or c in KEPT)
-    return kept or "nothing at all"
+    return text or "nothing at all"
+
+
+def _escaped(text: str) -> str:
+    return page.escape(_visible(text))
+
+
+def _visible(text: str) -> str:
+    """The text without characters that have no shape: they could hide or reverse what stands beside them."""
+    return "".join(c for c in text if c.isprintable() or c in KEPT)
 
 
 def _cost(turn: Turn, before: str, after: str) -> str:
