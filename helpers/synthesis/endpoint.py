@@ -129,8 +129,7 @@ def endpoint(
     Raises:
         CourseError: if the address is none, or a number is out of range.
     """
-    parts = urlsplit(url if isinstance(url, str) else "")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_address(url):
         raise CourseError(
             f"An endpoint's address looks like http://localhost:8000/v1, not {_clean(str(url)) or 'nothing'}."
         )
@@ -432,6 +431,17 @@ def _object(text: str) -> tuple[dict[str, Any] | None, str]:
         except (ValueError, RecursionError):  # a number of thousands of digits, or thousands of brackets
             break
     return None, "no JSON object"
+
+
+def _is_address(url: Any) -> bool:
+    if not (isinstance(url, str) and url.isprintable() and " " not in url):
+        return False
+    try:
+        parts = urlsplit(url)
+        parts.hostname.encode("idna")  # a name that can be looked up
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except (ValueError, AttributeError):
+        return False
 
 
 def _retried(error: openai.APIError) -> int:
