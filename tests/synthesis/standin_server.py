@@ -1,7 +1,7 @@
 """A stand-in for an OpenAI-compatible endpoint, on this machine: it answers, or fails as it is told to.
 
 `StandIn` is the server, to be used in a with-block; the fixture `standin` gives one, in an environment
-without a proxy or a key. Each request is answered by the next of `plan`, and then by `normal`.
+without a proxy. Each request is answered by the next of `plan`, and then by `normal`.
 """
 
 from __future__ import annotations
@@ -189,7 +189,5 @@ def standin(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    for name in ("COURSE_ENDPOINT", "COURSE_ENDPOINT_MODEL", "COURSE_ENDPOINT_KEY"):
-        monkeypatch.delenv(name, raising=False)
     with StandIn() as server:
         yield server
