@@ -87,9 +87,15 @@ def generate(data: Dataset, generator: Generator, seed: int) -> Dataset:
     Raises:
         CourseError: if a prompt is not a list of messages, or there are not as many answers as prompts.
     """
-    from datasets import Dataset, Features, concatenate_datasets
+    return with_answers(data, ask(data, generator, seed), generator, seed)
 
-    quiet()
+
+def ask(data: Dataset, generator: Generator, seed: int) -> list[str | None]:
+    """The generator's answer to each row's `prompt`; None where there is none that a file can hold.
+
+    Raises:
+        CourseError: as :func:`generate`.
+    """
     prompts = _prompts(data)
     answers = list(generator.answer(prompts, seed)) if prompts else []
     if len(answers) != len(prompts):
@@ -97,7 +103,15 @@ def generate(data: Dataset, generator: Generator, seed: int) -> Dataset:
             f"{generator.name} gave {len(answers)} answers to {len(prompts)} prompts; a generator gives one "
             "each, None where there is none."
         )
-    kept = [number for number, answer in enumerate(answers) if answer is not None and storable(answer)]
+    return [answer if answer is not None and storable(answer) else None for answer in answers]
+
+
+def with_answers(data: Dataset, answers: Sequence[str | None], generator: Generator, seed: int) -> Dataset:
+    """The rows that have an answer, with it and its provenance; what :func:`generate` makes of them."""
+    quiet()
+    from datasets import Dataset, Features, concatenate_datasets
+
+    kept = [number for number, answer in enumerate(answers) if answer is not None]
     made: dict[str, list[Any]] = {
         "completion": [[{"role": "assistant", "content": answers[number]}] for number in kept],
         "generator": [generator.name] * len(kept),
