@@ -28,6 +28,7 @@ _OPTIONS = {
     "libx264": {"crf": "18", "preset": "medium", "threads": "1"},
     "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "5", "threads": "1"},
 }
+_REPEATABLE = {"fflags": "bitexact"}  # no random identifier of the file, no version of the library
 _BT709 = 1  # the code of the colors of high-definition films, which every player understands
 
 
@@ -58,7 +59,7 @@ def write_clip(path: Path | str, frames: np.ndarray, rate: float = 6.0, scale: i
         handle, partial = tempfile.mkstemp(suffix=path.suffix.lower(), dir=path.parent)
         os.close(handle)
         options = {"movflags": "faststart"} if path.suffix.lower() == ".mp4" else {}
-        with av.open(partial, "w", options=options) as container:
+        with av.open(partial, "w", options=options | _REPEATABLE) as container:
             _encode(container, CODECS[path.suffix.lower()], frames, rate, scale)
         os.chmod(partial, 0o644)  # mkstemp's own mode is for secrets
         os.replace(partial, path)
@@ -75,7 +76,7 @@ def webm(frames: np.ndarray, rate: float = 6.0, scale: int = 1) -> bytes:
     import av
 
     with io.BytesIO() as buffer:
-        with av.open(buffer, "w", format="webm") as container:
+        with av.open(buffer, "w", format="webm", options=_REPEATABLE) as container:
             _encode(container, CODECS[".webm"], frames, rate, scale)
         return buffer.getvalue()
 
@@ -88,7 +89,9 @@ def _check(frames: np.ndarray, rate: float, scale: int) -> None:
     if not (math.isfinite(rate) and 0.01 <= rate <= 1000):
         raise CourseError(f"rate, the frames a second, must be from 0.01 to 1000; not {rate}.")
     if not (scale >= 1 and max(shape[1:3]) * scale <= MAX_SIDE):
-        raise CourseError(f"A frame of {shape[1]} x {shape[2]} times {scale} is not from 1 to {MAX_SIDE} pixels.")
+        raise CourseError(
+            f"A frame of {shape[1]} x {shape[2]} times {scale} is not from 1 to {MAX_SIDE} pixels."
+        )
 
 
 def _encode(container: OutputContainer, codec: str, frames: np.ndarray, rate: float, scale: int) -> None:
