@@ -168,7 +168,8 @@ class Film:
                     rate = self._stream.average_rate or 25
                     stamp = (last or 0) + max(1, round(1 / (rate * self._stream.time_base)))
                 if stamp is not None:
-                    frame.pts = last = stamp
+                    last = stamp if last is None else max(last, stamp)  # damaged stamps may run backward
+                    frame.pts = last
                     yield frame
 
     def _time(self, frame: VideoFrame) -> float:

@@ -190,6 +190,8 @@ def _checked(
             f"A probe needs a label per clip: {len(train)} and {len(test)} clips, "
             f"{len(goal)} and {len(wanted)} labels."
         )
+    if goal.ndim != 1 or wanted.ndim != 1:
+        raise CourseError("A label is one word or number: join what consists of several, such as (cat, red).")
     if not (np.isfinite(train).all() and np.isfinite(test).all()):
         raise CourseError("A feature is not a number (NaN or infinite): look at the encoder.")
     if len(set(goal.tolist())) < 2:

@@ -88,7 +88,7 @@ def _check(frames: np.ndarray, rate: float, scale: int) -> None:
         raise CourseError(f"A film is an array uint8 (frames, height, width, 3), not {kind}.")
     if not (math.isfinite(rate) and 0.01 <= rate <= 1000):
         raise CourseError(f"rate, the frames a second, must be from 0.01 to 1000; not {rate}.")
-    if not (scale >= 1 and max(shape[1:3]) * scale <= MAX_SIDE):
+    if not (scale >= 1 and scale == int(scale) and max(shape[1:3]) * scale <= MAX_SIDE):
         raise CourseError(
             f"A frame of {shape[1]} x {shape[2]} times {scale} is not from 1 to {MAX_SIDE} pixels."
         )
@@ -99,7 +99,7 @@ def _encode(container: OutputContainer, codec: str, frames: np.ndarray, rate: fl
 
     # A key frame every two seconds, for those who read a few frames only or drag the slider of a player.
     options = _OPTIONS[codec] | {"g": str(max(12, round(2 * rate)))}
-    stream = container.add_stream(codec, rate=Fraction(rate).limit_denominator(1001), options=options)
+    stream = container.add_stream(codec, rate=Fraction(float(rate)).limit_denominator(1001), options=options)
     height, width = (side * scale + side * scale % 2 for side in frames.shape[1:3])
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     context = stream.codec_context

@@ -143,6 +143,7 @@ def test_a_dimension_that_never_changes_does_no_harm():
         (np.full((4, 2), np.nan), [0, 1, 0, 1], np.ones((2, 2)), [0, 1], "not a number"),
         (np.ones((4, 2)), [0, 1, 0, 1], np.full((2, 2), np.inf), [0, 1], "not a number"),
         (np.ones((4, 2)), ["cat"] * 4, np.ones((2, 2)), ["cat", "dog"], "labeled cat"),
+        (np.ones((4, 2)), [("cat", "red")] * 4, np.ones((2, 2)), [("cat", "red")] * 2, "one word or number"),
         (np.ones(4), [0, 1, 0, 1], np.ones(2), [0, 1], "Features are"),
     ],
 )

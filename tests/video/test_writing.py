@@ -51,7 +51,7 @@ def test_odd_sides_grow_by_one_pixel(tmp_path):
     assert numbers(read_clip(tmp_path / "a.webm", 1).frames) == [0]
 
 
-@pytest.mark.parametrize("rate", [0.5, 7.3, 29.97, 120])
+@pytest.mark.parametrize("rate", [0.5, 7.3, 29.97, np.float32(12.5), 120])
 def test_any_rate_is_kept(tmp_path, rate):
     write_clip(tmp_path / "a.mp4", counting(5), rate=rate)
     clip = read_clip(tmp_path / "a.mp4", 5)
