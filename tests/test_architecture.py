@@ -43,6 +43,8 @@ HEAVY = [
     "tqdm",
     "openai",
     "datasketch",
+    "av",
+    "sklearn",
 ]
 MODULES = sorted(HELPERS.rglob("*.py"))
 
@@ -206,6 +208,8 @@ def test_importing_helpers_loads_nothing_heavy():
         "helpers.preference.losses, helpers.preference.train, helpers.preference.fast, "
         "helpers.preference.measure",
         "helpers.synthesis.agents, helpers.synthesis.endpoint",
+        "helpers.video.clips, helpers.video.film, helpers.video.writing, helpers.video.naive, "
+        "helpers.video.probes, helpers.video.controls",
         "helpers.__main__",
     ],
 )
@@ -219,6 +223,8 @@ def test_these_load_no_framework(module):
         "IPython",
         "ipywidgets",
         "openai",
+        "av",
+        "sklearn",
     }
 
 

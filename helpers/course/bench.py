@@ -73,6 +73,70 @@ def world_rates(pictures: int = 4000, films: int = 800, naive: int = 60) -> list
 
 
 @dataclass(frozen=True)
+class Ratio:
+    """One kind of work, `fast` and `naive` times a second, in the course's way and in the plain one."""
+
+    name: str
+    fast: float
+    naive: float
+    unit: str
+    wanted: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        return self.fast / self.naive
+
+    @property
+    def too_slow(self) -> bool:
+        return self.wanted is not None and self.ratio < self.wanted
+
+    def __str__(self) -> str:
+        wanted = f"  (wanted: {self.wanted:g}{', ✘ too slow' * self.too_slow})" if self.wanted else ""
+        return (
+            f"{self.name:28} {self.ratio:12,.1f} times as fast as the naive way, "
+            f"{self.fast:,.1f} for {self.naive:,.1f} {self.unit}{wanted}"
+        )
+
+
+def video_ratios(films: int = 200, naive: int = 6, seconds: int = 120) -> list[Ratio]:
+    """Films drawn, and clips of eight frames read from a film of so many seconds, each beside its naive way.
+
+    The naive drawing paints every animal anew for every frame; the naive reading decodes the whole film.
+    """
+    import tempfile
+    from pathlib import Path
+
+    import numpy as np
+
+    from helpers import world
+    from helpers.video.clips import read_clip
+    from helpers.video.naive import naive_film, naive_read
+    from helpers.video.writing import write_clip
+
+    def batches(count: int) -> list[list[Scene]]:
+        return [world.sample(count, seed=seed) for seed in range(_REPEATS)]
+
+    def per_second(work: Callable[[], object], times: int) -> float:
+        started = time.perf_counter()
+        for _ in range(times):
+            work()
+        return times / (time.perf_counter() - started)
+
+    drawn = rate(lambda scenes: world.films(scenes, 8, 32), batches(films))
+    drawn_naively = rate(lambda scenes: [naive_film(scene) for scene in scenes], batches(naive))
+    frames = np.tile(world.film(world.sample(1, seed=0)[0], 60, 96), (max(1, 25 * seconds // 60), 1, 1, 1))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        write_clip(path, frames, rate=25)
+        read = max(per_second(lambda: read_clip(path), 5) for _ in range(_REPEATS))
+        read_naively = max(per_second(lambda: naive_read(path), 1) for _ in range(_REPEATS))
+    return [
+        Ratio("films, 8 frames, 32 px", drawn, drawn_naively, "films/s", 4),
+        Ratio("8 frames of a long film", read, read_naively, "clips/s", 8),
+    ]
+
+
+@dataclass(frozen=True)
 class Speedup:
     """Processor seconds of one training through TRL and in the course's own loop, for as many steps each."""
 
@@ -163,7 +227,7 @@ def run() -> int:
     ratio = by_name["pictures, 32 px"] / by_name["naive: every sprite anew"]
     print(f"{'against the naive loop':28} {ratio:12,.0f} times as fast")
     print(f"{'import helpers':28} {import_seconds() * 1000:12,.0f} ms")
-    compared = [*training_speedups(), *synthesis_rows()]
+    compared = [*video_ratios(), *training_speedups(), *synthesis_rows()]
     for entry in compared:
         print(entry)
     return int(any(entry.too_slow for entry in [*rates, *compared]))
