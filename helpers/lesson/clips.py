@@ -2,11 +2,11 @@
 
 Knows what JupyterLab, Colab and static pages let through. Knows nothing about where a film is from.
 
-The film is VP9 in WebM, inside the page. Every browser plays it, also those that are built without H.264
-(Playwright's Chromium and some Linux ones); Safari does from 16 on. It stands in the attribute `src`: of a
-notebook that it does not trust, such as a solution that somebody just opened, JupyterLab drops the addresses
-of <source> elements. It does not start by itself, and its controls pause it, slow it down and go through it.
-Pages that leave films out still have the frames, as a picture.
+The film is VP9 in WebM, inside the page: Chromium plays it even where it is built without H.264, Firefox
+does, and Safari unless it is old. It stands in the attribute `src`: of a notebook that it does not trust,
+such as a solution that somebody just opened, JupyterLab drops the addresses of <source> elements, so there
+is no second choice. It does not start by itself, and its controls pause it and go through it. Where a film
+is left out or not played, a still of its middle and its frames, as pictures, remain.
 """
 
 from __future__ import annotations

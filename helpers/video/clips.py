@@ -128,7 +128,7 @@ _Picked = list[tuple[float, np.ndarray]]
 
 def _dense(film: Film, count: int, size: int, start: float, end: float) -> tuple[_Picked, str]:
     picked = film.following(start, count, end, size)
-    if not picked:
+    if not picked or start >= film.seconds:
         raise _nothing(film, start)
     if len(picked) < count:
         until = "its end" if end == math.inf else f"second {end:g}"

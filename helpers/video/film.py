@@ -26,9 +26,8 @@ MAX_PIXELS = 40_000_000
 # Demuxers by name. Others may open further files or addresses (playlists), show any text as a film, or know
 # times only roughly. The last few hold sound, and are here so that it can be told.
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpegts,ogg,mp3,wav,flac,aac,aiff"
-_NO_STAMPS = (
-    "avi",
-)  # it tells when frames are decoded, evenly; when they are shown follows from their order
+# It tells when frames are decoded, evenly; when they are shown follows from their order.
+_NO_STAMPS = ("avi",)
 _UNSEEKABLE = ("gif", "apng")  # each frame changes the one before, and nothing marks the whole ones
 _INDEXED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi")  # others' indexes have gaps
 _WORTH_A_JUMP = 2.0  # seconds to skip, where no index says how far away the next key frame is

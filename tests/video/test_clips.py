@@ -364,6 +364,17 @@ def test_a_film_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path, name, how):
     one_sentence(lambda: read_clip(path, 2, sampling="dense", start=22.0), "shows nothing at second 22")
 
 
+def test_a_film_that_does_not_tell_its_length_is_measured(tmp_path):
+    path = encode(tmp_path / "live.webm", counting(24), RATE, codec="libvpx-vp9", container={"live": "1"})
+    with av.open(str(path)) as container:
+        assert container.duration is container.streams.video[0].duration is None
+    clip = read_clip(path, 8)
+    assert clip.seconds == pytest.approx(3.0, abs=0.13)
+    assert numbers(clip.frames) == [1, 4, 7, 10, 13, 16, 19, 22]
+    assert clip.remark == ""
+    one_sentence(lambda: read_clip(path, 1, sampling="dense", start=9.0), "shows nothing at second 9")
+
+
 def test_sound_that_is_longer_does_not_stretch_the_film(tmp_path):
     clip = read_clip(encode(tmp_path / "a.mp4", counting(24), RATE, sound=6.0), 8)
     assert (clip.seconds, clip.remark) == (3.0, "")
