@@ -62,33 +62,30 @@ def test_a_rate_is_scenes_a_second():
 
 
 @pytest.fixture
-def _no_film(monkeypatch):
-    monkeypatch.setattr(bench, "video_ratios", lambda: [])
+def _nothing_compared(monkeypatch):
+    for name in ("video_ratios", "training_speedups", "synthesis_rows"):
+        monkeypatch.setattr(bench, name, list)
 
 
-@pytest.mark.usefixtures("_no_film")
+@pytest.mark.usefixtures("_nothing_compared")
 def test_the_benchmark_measures_the_world_and_prints_ratios(monkeypatch, capsys):
     rates = bench.world_rates(pictures=200, films=30, naive=5)
     by_name = {entry.name: entry.per_second for entry in rates}
     assert min(by_name.values()) > 0
     assert by_name["pictures, 32 px"] > 3 * by_name["naive: every sprite anew"]
     monkeypatch.setattr(bench, "world_rates", lambda: rates)
-    monkeypatch.setattr(bench, "training_speedups", lambda: [])
-    monkeypatch.setattr(bench, "synthesis_rows", lambda: [])
     bench.run()
     printed = capsys.readouterr().out
     assert "times as fast" in printed
     assert "(wanted: 5,000" in printed
 
 
-@pytest.mark.usefixtures("_no_film")
+@pytest.mark.usefixtures("_nothing_compared")
 @pytest.mark.parametrize(("per_second", "status"), [(4999.0, 1), (5000.0, 0)])
 def test_a_rate_below_what_the_course_wants_fails_the_benchmark(monkeypatch, capsys, per_second, status):
     pictures = bench.Rate("pictures, 32 px", per_second, "pictures/s", 5000)
     naive = bench.Rate("naive: every sprite anew", 100.0, "pictures/s")
     monkeypatch.setattr(bench, "world_rates", lambda: [pictures, naive])
-    monkeypatch.setattr(bench, "training_speedups", lambda: [])
-    monkeypatch.setattr(bench, "synthesis_rows", lambda: [])
     assert bench.run() == status
     assert ("✘ too slow" in capsys.readouterr().out) == bool(status)
 
@@ -108,6 +105,7 @@ def test_films_are_drawn_and_read_faster_than_the_naive_way():
     assert read.ratio > 2
 
 
+@pytest.mark.usefixtures("_nothing_compared")
 @pytest.mark.parametrize(("fast", "status"), [(7.9, 1), (8.1, 0)])
 def test_a_way_that_is_not_fast_enough_fails_the_benchmark(monkeypatch, capsys, fast, status):
     monkeypatch.setattr(
@@ -118,13 +116,12 @@ def test_a_way_that_is_not_fast_enough_fails_the_benchmark(monkeypatch, capsys, 
             bench.Rate("naive: every sprite anew", 100.0, "pictures/s"),
         ],
     )
-    monkeypatch.setattr(bench, "training_speedups", lambda: [])
     monkeypatch.setattr(bench, "video_ratios", lambda: [bench.Ratio("a film", fast, 1.0, "clips/s", 8)])
     assert bench.run() == status
     assert ("✘ too slow" in capsys.readouterr().out) == bool(status)
 
 
-@pytest.mark.usefixtures("_no_film")
+@pytest.mark.usefixtures("_nothing_compared")
 @pytest.mark.parametrize(("trl", "status"), [(3.5, 1), (3.7, 0)])
 def test_a_loop_that_is_not_fast_enough_fails_the_benchmark(monkeypatch, capsys, trl, status):
     pictures = bench.Rate("pictures, 32 px", 9000.0, "pictures/s", 5000)
@@ -132,7 +129,6 @@ def test_a_loop_that_is_not_fast_enough_fails_the_benchmark(monkeypatch, capsys,
     monkeypatch.setattr(bench, "world_rates", lambda: [pictures, naive])
     loop = bench.Speedup("KTO, own loop", trl, 2.0, steps=40, wanted=1.8)
     monkeypatch.setattr(bench, "training_speedups", lambda: [loop])
-    monkeypatch.setattr(bench, "synthesis_rows", lambda: [])
     assert bench.run() == status
     printed = capsys.readouterr().out
     assert "50 for " in printed
