@@ -130,7 +130,7 @@ lesson.say(
 # - **replace**: the last text only;
 # - **accumulate**: all texts so far, the real one among them;
 # - **fixed budget**: 5,000 sentences drawn from all texts so far (training costs money);
-# - **a tenth of the first text**: nine tenths from the last text, one tenth drawn again from text 0. The paper itself tried this one: in its experiment with a language model, keeping 10% of the original data made the loss minor;
+# - **a tenth of the first text**: nine tenths from the last text, one tenth drawn again from text 0. The paper itself tried something like it: in its experiment with a language model, keeping 10% of the original data made the loss minor;
 # - **a tenth fresh**: one tenth is *new* real text each time;
 # - **as much real text**, the control: as many sentences as *accumulate* reads, all real.
 
@@ -257,7 +257,7 @@ plots.table(
 # %% [markdown]
 # Read the figure from the bottom.
 #
-# **Replace** falls on its closed form, and there is no floor: the family names die out one after another, the rarest first, until one is left. **A tenth of real text** holds it up. Fresh text keeps more kinds than drawing on text 0 again, which can only return what text 0 had.
+# **Replace** falls on its closed form, and there is no floor: the family names die out one after another, the rarest first, until one is left. **A tenth of real text** holds it up. Fresh text keeps more kinds than drawing on text 0 again, which can only return what text 0 had. The fall stops, at a level that is clearly more wrong than the first model: whether that is "minor" depends on what you count.
 #
 # **Accumulate** drops once, from the real text to the first model's, and then hardly at all: each new text is a smaller part of what the next model reads. This is the talk's point, and it holds. The step down at the beginning is no collapse; a text of any model that has read 5,000 sentences lacks some kinds.
 #
@@ -861,6 +861,7 @@ from scipy.special import ndtr
 DIMENSIONS, STREAMS = 20, lesson.size(40, smoke=4)
 FLIPS = [0.0, 0.1, 0.2, 0.3, 0.4]
 AMOUNTS = np.unique(np.geomspace(4, 2**14, 80).round().astype(int))
+LEVELS = [0.7, 0.75, 0.8]
 
 
 def two_clouds(seed: int) -> dict[float, np.ndarray]:
@@ -914,6 +915,7 @@ def noise(seed: int) -> dict[str, float]:
     target = 0.5 + 0.9 * (ndtr(1.0) - 0.5)
     for p in FLIPS:
         measures |= {f"{p}: after {n}": a for n, a in zip(AMOUNTS[::4], curves[p][::4], strict=True)}
+        measures |= {f"{p}: for {level}": needed(AMOUNTS, curves[p], level) for level in LEVELS}
         times = needed(AMOUNTS, curves[p], target) / needed(AMOUNTS, curves[0.0], target)
         measures |= {f"two, {p}: times": times, f"two, {p}: to theory": times / worth(p, 2)}
     curves = ten_clouds(seed)
@@ -926,19 +928,26 @@ def noise(seed: int) -> dict[str, float]:
 
 # %%
 noisy = lesson.measure(noise, live=1)
-figure, axes = plots.new_figure(720, 360)
+figure, panels = plots.new_panels(1, 2, 820, 380)
 for p in FLIPS:
     curve = [noisy.interval(f"{p}: after {n}").mean for n in AMOUNTS[::4]]
-    axes.plot(AMOUNTS[::4], curve, label=f"{p:.0%} flipped", markevery=3)
-axes.axhline(ndtr(1.0), color=plots.FAINT, linewidth=1.2)
-axes.text(4, ndtr(1.0) + 0.005, "the best possible rule", fontsize=10, color=plots.FAINT)
-axes.set_xscale("log")
-axes.set_xlabel("labels")
-axes.set_ylabel("accuracy on new points")
-axes.legend(frameon=False, labelcolor=plots.INK)
+    panels[0].plot(AMOUNTS[::4], curve, label=f"{p:.0%} flipped", markevery=3)
+panels[0].axhline(ndtr(1.0), color=plots.FAINT, linewidth=1.2)
+panels[0].text(4, ndtr(1.0) + 0.006, "the best possible rule", fontsize=10, color=plots.FAINT)
+panels[0].set(xscale="log", xlabel="labels", ylabel="accuracy on new points", ylim=(0.5, 0.88))
+for level in LEVELS:
+    labels = [noisy.interval(f"{p}: for {level}").mean for p in FLIPS]
+    (line,) = panels[1].plot(FLIPS, labels, label=f"accuracy {level:.0%}", linestyle="none", markersize=8)
+    fine = np.linspace(0, 0.42, 60)
+    theory = [labels[0] * worth(p, 2) for p in fine]
+    panels[1].plot(fine, theory, color=line.get_color(), linestyle=":", marker="")
+panels[1].plot([], [], color=plots.INK, linestyle=":", marker="", label="clean labels · 1/(1−2p)²")
+panels[1].set(yscale="log", xlabel="p: share of labels flipped", ylabel="labels needed")
+for axes in panels:
+    axes.legend(frameon=False, labelcolor=plots.INK, fontsize=9.5)
 plots.show(
     figure,
-    alt="Accuracy over the number of labels, one rising curve per share of flipped labels. All approach the same best rule; the more flips, the further to the right.",
+    alt="Left: accuracy over the number of labels, one rising curve per share of flipped labels; all approach the same best rule. Right: labels needed for three accuracies over the share of flips; the points lie on curves of one over the square of 1 - 2p.",
 )
 plots.table(
     [
@@ -966,7 +975,7 @@ plots.table(
 )
 
 # %% [markdown]
-# All curves rise to the same height: *flips that fall at random* can be paid for with labels, and the bill is the formula's. With ten classes even 60% wrong labels can be paid for, where the folk factor has long lost its meaning (it is the same for 40% and for 60%). Mind the condition: this learner averages. One that fits every label pays far more, or has no such price at all (*Dig deeper*).
+# All curves on the left rise to the same height; on the right each accuracy has its price, and the price follows the formula. *Flips that fall at random* can be paid for with labels. With ten classes even 60% wrong labels can be paid for, where the folk factor has long lost its meaning (it is the same for 40% and for 60%). Mind the condition: this learner averages. One that tries to fit every label pays more, and how much more depends on the data (*Dig deeper*).
 #
 # ### Errors with a system
 #
@@ -1150,6 +1159,20 @@ BEGINNINGS = [
     "My grandmother always said that",
     "After the storm the children found",
 ]
+MORE_BEGINNINGS = [
+    "The train was late because",
+    "In my garden I grow",
+    "The king asked his daughter to",
+    "Nobody at the office knew that",
+    "A good teacher should always",
+    "The recipe begins with",
+    "At the top of the mountain stood",
+    "My brother bought a car which",
+    "When winter comes, the birds",
+    "The museum is famous for its",
+    "She looked out of the window and saw",
+    "The first thing you notice is",
+]
 COPIES, LENGTH = lesson.size(48, smoke=6), lesson.size(16, smoke=4)
 give_back()
 lm = real.language_model()
@@ -1176,23 +1199,27 @@ def different_words(texts: list[str]) -> int:
     return len(set(re.findall(r"[a-z']+", " ".join(texts).lower())))
 
 
-@lesson.experiment(seeds=6)
-def favorites(seed: int) -> dict[str, float]:
-    texts, logp = continuations(BEGINNINGS[seed % len(BEGINNINGS)], seed)  # a "seed" is a beginning here
-    best = np.argsort(-logp)
-    half, rng = COPIES // 2, np.random.default_rng([seed, 10])
+def riches(beginning: str, seed: int) -> dict[str, float]:
+    """Different words in the likelier and the less likely half, and on average in halves drawn at random."""
+    texts, logp = continuations(beginning, seed)
+    best, half, rng = np.argsort(-logp), COPIES // 2, np.random.default_rng([seed, 10])
     by_chance = [
         different_words([texts[i] for i in rng.permutation(COPIES)[:half]])
         for _ in range(lesson.size(50, smoke=5))
     ]
     kept, dropped = (different_words([texts[i] for i in rows]) for rows in (best[:half], best[half:]))
-    return {
-        "kept": kept,
-        "dropped": dropped,
-        "by chance": float(np.mean(by_chance)),
-        "kept to chance": kept / float(np.mean(by_chance)),
-        "dropped to chance": dropped / float(np.mean(by_chance)),
-    }
+    chance = float(np.mean(by_chance))
+    return {"kept": kept, "kept to chance": kept / chance, "dropped to chance": dropped / chance}
+
+
+@lesson.experiment(seeds=6)
+def favorites(seed: int) -> dict[str, float]:
+    return riches(BEGINNINGS[seed % len(BEGINNINGS)], seed)  # a "seed" is a beginning here
+
+
+@lesson.experiment(seeds=12)
+def favorites_again(seed: int) -> dict[str, float]:
+    return riches(MORE_BEGINNINGS[seed % len(MORE_BEGINNINGS)], seed)
 
 
 # %%
@@ -1207,36 +1234,51 @@ if lm:
     )
 
 # %%
-probed = lesson.results_of(favorites)
-if probed.records:
+probed, again = lesson.results_of(favorites), lesson.results_of(favorites_again)
+if probed.records and again.records:
     plots.interval_plot(
         [
-            probed.row("kept to chance", "the half that it finds likely"),
-            probed.row("dropped to chance", "the half that it finds unlikely"),
+            results.row(f"{half} to chance", f"{label}, {beginnings}")
+            for results, beginnings in [(probed, "the six beginnings"), (again, "twelve more beginnings")]
+            for half, label in [("kept", "the likelier half"), ("dropped", "the less likely half")]
         ],
         "different words, as a multiple of those in random halves",
-        alt="Interval plot. The half of the continuations that the model finds likely has fewer different words than random halves, the other half more.",
+        alt="Interval plot for six and for twelve more beginnings. The half of the continuations that the model finds likelier has fewer different words than random halves on most beginnings, the other half more.",
         threshold=1.0,
         threshold_name="random halves",
     )
 
 # %% tags=["claim"]
-lesson.claim(
-    favorites,
-    "kept to chance",
-    name="real: favorites are poorer in words",
-    statement="The half of its own continuations that SmolLM2-135M finds likelier has fewer different words than random halves (interval over six beginnings).",
-    prediction="a ratio below 1: what is likely is what is usual",
-    talk=["T4"],
-    scope="real",
-    unit="times",
-    below=1.0,
-    expected=None,
-    tolerance=0.1,
-    repeatable=False,
-)
+for experiment, name, statement in [
+    (
+        favorites,
+        "real: favorites are poorer in words",
+        "The half of its own continuations that SmolLM2-135M finds likelier has fewer different words than random halves (interval over six beginnings).",
+    ),
+    (
+        favorites_again,
+        "real: favorites are poorer in words, again",
+        "The same for twelve other beginnings, judged alone.",
+    ),
+]:
+    lesson.claim(
+        experiment,
+        "kept to chance",
+        name=name,
+        statement=statement,
+        prediction="a ratio below 1: what is likely is what is usual",
+        talk=["T4"],
+        scope="real",
+        unit="times",
+        below=1.0,
+        expected={"real: favorites are poorer in words": "inconclusive"}.get(name),
+        tolerance=0.1,
+        repeatable=False,
+    )
 
 # %% [markdown]
+# Six beginnings are few, and at first they did not settle it. So we wrote twelve more, kept the prediction, and judged those *alone*: adding beginnings to the first six until the verdict comes out right would be cheating.
+#
 # One round of one filter, and no training: this is not collapse, it is the first step of the path in section 4. Look at the examples, too. What was dropped is not only the rare but also the garbled, which is why people filter this way. The filter cannot tell the two apart. A verifier could.
 
 # %% [markdown]
@@ -1645,7 +1687,7 @@ lesson.quiz("recap")
 #
 # **Limits of this demo.** Sentences of two words, bell curves, and a language model of 0.1 million parameters; a verifier that is never wrong; 48 or 1,000 kinds with exact Zipf frequencies. The rates depend on all that. What carries over is which quantity is a martingale, which one is biased, and where information enters. In the field section nothing was trained.
 #
-# **References.** Shumailov et al., *AI models collapse when trained on recursively generated data*, 2024. Gerstgrasser et al., *Is model collapse inevitable? Breaking the curse of recursion by accumulating real and synthetic data*, 2024 (the π²/6). Alemohammad et al., *Self-consuming generative models go MAD*, 2023 (fresh and fixed real data; preferring quality costs diversity). Watson and Galton, *On the probability of the extinction of families*, 1875. Natarajan et al., *Learning with noisy labels*, 2013. Rolnick et al., *Deep learning is robust to massive label noise*, 2017.
+# **References.** Shumailov et al., *AI models collapse when trained on recursively generated data*, 2024. Gerstgrasser et al., *Is model collapse inevitable? Breaking the curse of recursion by accumulating real and synthetic data*, 2024 (the π²/6). Alemohammad et al., *Self-consuming generative models go MAD*, 2023 (fresh and fixed real data; preferring quality costs diversity). Watson and Galton, *On the probability of the extinction of families*, 1875. Dey and Donoho, *Universality of the π²/6 pathway in avoiding model collapse*, 2024. Natarajan et al., *Learning with noisy labels*, 2013. Rolnick et al., *Deep learning is robust to massive label noise*, 2017.
 
 # %% tags=["volatile"]
 lesson.recap(
