@@ -282,7 +282,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "If each text replaces the last, text 19 speaks of fewer than half as many kinds as text 0.",
         "below one half (the closed form says about a quarter)",
         {"below": 0.5},
-        None,
+        "holds",
     ),
     (
         "replace: measured to expected",
@@ -290,7 +290,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "The number of kinds left is the one of the closed form (a null: margin ±5%).",
         "measured to expected: 1",
         {"within": (0.95, 1.05)},
-        None,
+        "holds",
     ),
     (
         "accumulate - replace: kinds 19",
@@ -298,7 +298,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "If texts accumulate, text 19 speaks of more kinds than if each replaces the last.",
         "a difference above 0, paired by seed",
         {"above": 0.0},
-        None,
+        "holds",
     ),
     (
         "accumulate: late growth",
@@ -306,7 +306,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "From model 10 to model 19 the wrong share under accumulate does not grow by as much as 0.01 (a null).",
         "a growth of 0.002 by theory; margin ±0.01",
         {"within": (-0.01, 0.01)},
-        None,
+        "holds",
     ),
     (
         "accumulate: last to first",
@@ -314,7 +314,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "After nineteen texts, the model that has read all of them is further from the truth than the first one.",
         "a ratio above 1 (theory: 1.26)",
         {"above": 1.0},
-        None,
+        "holds",
     ),
     (
         "as much real text - accumulate: wrong 19",
@@ -322,7 +322,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "A model that has read as much real text is closer to the truth than one that has read its own.",
         "a difference below 0, paired by seed",
         {"below": 0.0},
-        None,
+        "holds",
     ),
     (
         "fixed budget - accumulate: kinds 19",
@@ -330,7 +330,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "With a fixed budget out of all texts, text 19 speaks of fewer kinds than with all of them.",
         "a difference below 0, paired by seed",
         {"below": 0.0},
-        None,
+        "holds",
     ),
     (
         "a tenth of the first text - replace: wrong 19",
@@ -338,7 +338,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "Drawing a tenth from the first text again leaves less wrong share than replacing all of it.",
         "a difference below 0, paired by seed",
         {"below": 0.0},
-        None,
+        "holds",
     ),
     (
         "a tenth of the first text: left",
@@ -346,7 +346,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "With a tenth from the first text, text 19 still speaks of more than half as many kinds as text 0.",
         "above one half: the paper saw minor loss with 10% kept",
         {"above": 0.5},
-        None,
+        "holds",
     ),
 ]:
     lesson.claim(
@@ -565,7 +565,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "a difference above 0, paired by seed",
         {"above": 0.0},
         "of sentences",
-        None,
+        "holds",
     ),
     (
         f"verified - no filter: rare {LAST}",
@@ -574,7 +574,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "a difference below 0, paired by seed: common facts pass more often",
         {"below": 0.0},
         "of sentences",
-        None,
+        "holds",
     ),
     (
         f"verified - no filter: true kinds {LAST}",
@@ -583,7 +583,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "a difference below 0, paired by seed (in an earlier trial with a language model: none)",
         {"below": 0.0},
         "kinds",
-        None,
+        "holds",
     ),
     (
         "balanced to verified: true kinds",
@@ -592,7 +592,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "about 2 times as many, so above 1.5",
         {"above": 1.5},
         "times",
-        None,
+        "holds",
     ),
     (
         f"verified, re-balanced - no filter: true kinds {LAST}",
@@ -601,7 +601,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "a difference above 0, paired by seed",
         {"above": 0.0},
         "kinds",
-        None,
+        "holds",
     ),
 ]:
     lesson.claim(
@@ -776,7 +776,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "After 50 generations the median spread is the one of the closed form (a null: margin ±10%).",
         "measured to expected: 1",
         {"within": (0.9, 1.1)},
-        None,
+        "holds",
     ),
     (
         "accumulate: sigma 100",
@@ -784,7 +784,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "After 100 generations of accumulating, the median spread is still above 0.9.",
         "above 0.9 (theory: hardly below 1)",
         {"above": 0.9},
-        None,
+        "holds",
     ),
     (
         "accumulate: error of the mean",
@@ -792,7 +792,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "After 100 generations of accumulating, the mean is known worse than from the first sample alone.",
         "a squared error above 1 (theory: 1.63)",
         {"above": 1.0},
-        None,
+        "holds",
     ),
     (
         "only the plausible - replace: sigma 50",
@@ -800,7 +800,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "Keeping the plausible shrinks the spread faster than keeping everything.",
         "a difference below 0, paired by seed",
         {"below": 0.0},
-        None,
+        "holds",
     ),
     (
         "of the first - replace: sigma 50",
@@ -808,7 +808,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "A tenth of each sample drawn from the first one leaves a larger spread than none.",
         "a difference above 0, paired by seed",
         {"above": 0.0},
-        None,
+        "holds",
     ),
 ]:
     lesson.claim(
@@ -1059,7 +1059,7 @@ for experiment, measure_name, name, statement, prediction, region, talk, verdict
         "measured to theory: 1",
         {"within": (0.85, 1.15)},
         ["T3"],
-        None,
+        "holds",
     ),
     (
         noise,
@@ -1069,7 +1069,7 @@ for experiment, measure_name, name, statement, prediction, region, talk, verdict
         "measured to theory: 1",
         {"within": (0.85, 1.15)},
         ["T3"],
-        None,
+        "holds",
     ),
     (
         noise,
@@ -1079,7 +1079,7 @@ for experiment, measure_name, name, statement, prediction, region, talk, verdict
         "measured to theory: 1 (the folk factor is 7.7 times as large)",
         {"within": (0.75, 1.25)},
         ["T3"],
-        None,
+        "holds",
     ),
     (
         crews,
@@ -1089,7 +1089,7 @@ for experiment, measure_name, name, statement, prediction, region, talk, verdict
         "above 0.9: each wrong color gets 9%, the right one 20%",
         {"above": 0.9},
         ["T3"],
-        None,
+        "holds",
     ),
     (
         crews,
@@ -1099,7 +1099,7 @@ for experiment, measure_name, name, statement, prediction, region, talk, verdict
         "a gain from 16 to 256 labels above 0, paired by seed",
         {"above": 0.0},
         ["T3"],
-        None,
+        "holds",
     ),
     (
         crews,
@@ -1109,7 +1109,7 @@ for experiment, measure_name, name, statement, prediction, region, talk, verdict
         "a change from 16 to 256 labels below 0, paired by seed",
         {"below": 0.0},
         ["T3"],
-        None,
+        "holds",
     ),
     (
         crews,
@@ -1119,7 +1119,7 @@ for experiment, measure_name, name, statement, prediction, region, talk, verdict
         "a difference above 0, paired by seed",
         {"above": 0.0},
         ["T3"],
-        None,
+        "holds",
     ),
 ]:
     lesson.claim(
@@ -1271,7 +1271,7 @@ for experiment, name, statement in [
         scope="real",
         unit="times",
         below=1.0,
-        expected={"real: favorites are poorer in words": "inconclusive"}.get(name),
+        expected="inconclusive" if experiment is favorites else "holds",
         tolerance=0.1,
         repeatable=False,
     )
@@ -1398,9 +1398,9 @@ if networks.records:
     )
 
 # %% [markdown]
-# The language model has seen its losses grow where the counter saw its kinds go. Compare the columns with section 3. The verifier raises truth, and with it alone speech about rare kinds dwindles, and the loss on real sentences about them is the *highest* of all, higher than without any filter. Re-balancing repairs the better part of it. Accumulating loses least, and is not better than the first model.
+# Compare the columns with section 3. Where the counter's kinds went, the language model's loss on real sentences grew, most of all on those about rare kinds. The verifier raises truth, and with it alone speech about rare kinds dwindles and the loss on them is the *highest* of all, higher than without any filter. Re-balancing helps here too, though less than it helped the counter: more true kinds than the verifier alone leaves, and part of the loss on the rare ones undone. A tenth of the first text lowers the loss and does not stop the fall. Accumulating loses least, and is not better than the first model.
 #
-# One thing differs: here the verifier alone leaves about as many true kinds as no filter does, not fewer, since without a filter errors pile up faster than kinds are lost. And see how many kinds *replace* has in the column "kinds": nearly all of them, in sentences that are mostly false.
+# One thing cannot be told here: whether a verifier alone leaves more or fewer true kinds than no filter. In the counter it was fewer. A language model's errors pile up fast without a filter, which costs true kinds as well, and the seeds differ too much to say which loss is larger. And see how many kinds *replace* has in the column "kinds": nearly all of them, in sentences of which about half are false.
 
 # %% tags=["claim"]
 for measure_name, name, statement, prediction, region, unit, verdict in [
@@ -1411,7 +1411,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "a difference below 0, paired by seed",
         {"below": 0.0},
         "kinds",
-        None,
+        "holds",
     ),
     (
         "accumulate - replace: true kinds",
@@ -1420,7 +1420,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "a difference above 0, paired by seed",
         {"above": 0.0},
         "kinds",
-        None,
+        "holds",
     ),
     (
         "accumulate - first model: loss",
@@ -1429,7 +1429,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "a difference above 0 nats, paired by seed",
         {"above": 0.0},
         "nats",
-        None,
+        "holds",
     ),
     (
         "verified - replace: true",
@@ -1438,7 +1438,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "a difference above 0, paired by seed",
         {"above": 0.0},
         "of sentences",
-        None,
+        "holds",
     ),
     (
         "verified - replace: rare",
@@ -1447,7 +1447,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "a difference below 0, paired by seed",
         {"below": 0.0},
         "of sentences",
-        None,
+        "holds",
     ),
     (
         "verified - replace: loss on rare kinds",
@@ -1456,7 +1456,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "a difference above 0 nats, paired by seed",
         {"above": 0.0},
         "nats",
-        None,
+        "holds",
     ),
     (
         "verified - replace: true kinds",
@@ -1465,7 +1465,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "a difference of 0, paired by seed; margin ±5",
         {"within": (-5.0, 5.0)},
         "kinds",
-        None,
+        "inconclusive",
     ),
     (
         "verified, re-balanced - verified: true kinds",
@@ -1474,7 +1474,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "a difference above 0, paired by seed",
         {"above": 0.0},
         "kinds",
-        None,
+        "holds",
     ),
     (
         "a tenth of the first text - replace: loss",
@@ -1483,7 +1483,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "a difference below 0 nats, paired by seed (the paper: minor loss)",
         {"below": 0.0},
         "nats",
-        None,
+        "holds",
     ),
 ]:
     lesson.claim(
@@ -1552,7 +1552,7 @@ lesson.claim(
     scope="world",
     unit="",
     above=0.0,
-    expected=None,
+    expected="holds",
     tolerance=0.05,
 )
 lesson.claim(
@@ -1565,7 +1565,7 @@ lesson.claim(
     scope="world",
     unit="",
     within=(-0.05, 0.05),
-    expected=None,
+    expected="holds",
     tolerance=0.05,
 )
 
@@ -1637,7 +1637,7 @@ lesson.claim(
     scope="world",
     unit="",
     above=1.0,
-    expected=None,
+    expected="holds",
     tolerance=1.0,
     repeatable=False,
 )
@@ -1679,7 +1679,7 @@ lesson.quiz("recap")
 # ## Recap
 #
 # - **Replace** collapses, at a rate that one can compute beforehand. **Accumulate** does not, and is no better than the first model: what works brings information in from outside, be it kept real data, fresh real data, a verifier, or a better teacher.
-# - A filter for the *plausible* hastens the collapse. A filter for the *true* keeps truth and moves speech to what is common; re-balancing what it accepts repairs most of that.
+# - A filter for the *plausible* hastens the collapse. A filter for the *true* keeps truth and moves speech to what is common; re-balancing what it accepts repairs much of that.
 # - Count what is true *and* different. Means, shares of truth and kinds in any sentence can each look fine while the rest dies.
 # - Random errors cost a factor; errors with a system cost a factor below one half and everything above it.
 #
