@@ -191,6 +191,7 @@ def generations_html(
     axes.plot(kinds, label=f"{way}, {real}% fresh real text")
     axes.plot(expected, label="replace without real text, closed form", marker="", color=plots.INK)
     axes.set_ylim(0, 1.08 * max(max(kinds), max(expected)))
+    axes.set_xticks(range(0, len(kinds), 3))
     axes.set_xlabel("text")
     axes.set_ylabel(f"kinds in a text of {sentences:,} sentences")
     axes.legend(frameon=False, labelcolor=plots.INK)
