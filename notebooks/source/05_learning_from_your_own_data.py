@@ -1664,14 +1664,16 @@ lesson.claim(
 #
 # ### 10 · Your own text eats itself
 #
-# Any text will do. The cell takes this course's README; put the path of your own in its place. Its words are counted, and each text of the next model is as long as yours. The closed form needs nothing but your word counts.
+# Any text will do. The cell takes the source of this lesson, prose and code; put the path of your own in its place. Its words are counted, and each text of the next model is as long as yours. The closed form needs nothing but your word counts.
 
 # %%
 from collections import Counter
-from pathlib import Path
 
-MY_TEXT = helpers.settings.ROOT / "README.md"  # your own: Path("~/texts/my_book.txt").expanduser()
-words = re.findall(r"[^\W\d_]+", Path(MY_TEXT).read_text(encoding="utf-8", errors="replace").lower())
+from helpers.grounding.corpus import read_corpus
+
+MY_TEXT = helpers.settings.ROOT / "notebooks" / "source" / "05_learning_from_your_own_data.py"
+# your own: MY_TEXT = "~/texts/my_book.txt"
+words = re.findall(r"[^\W\d_]+", " ".join(read_corpus(MY_TEXT).sentences).lower())
 counts = np.array(list(Counter(words).values()))
 rng, rows = np.random.default_rng(0), []
 expected = surviving_kinds(counts / counts.sum(), len(words), 5)
