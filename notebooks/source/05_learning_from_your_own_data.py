@@ -412,7 +412,7 @@ for t in range(1, 7):
 plots.table(rows, ["", "the dashboard: true sentences", "what it does not show: kinds"])
 
 # %% [markdown]
-# It is the same in every sample of the same model that you prefer *because it is likely*: picking by the model's own probability, dropping rare words, or a judge who likes the usual. **Repair**: never watch truth alone. Count what is true *and different*.
+# The same happens wherever samples are preferred *because they are likely*: when they are picked by the model's own probability, when rare words are dropped, or when a judge likes the usual. **Repair**: never watch truth alone. Count what is true *and different*.
 #
 # > **Exercise 2 · `true_kinds`** · ★☆☆ · 4 minutes
 # >
@@ -548,7 +548,7 @@ plots.table(
 )
 
 # %% [markdown]
-# **The verifier does what it promises.** What its last model says is true, while without a filter a third of it is false by then. And yet it speaks of the fewest kinds of all, and hardly ever of a rare one: truth was the price of admission, and the common pass it more easily. A kind that is true and rare is thrown out not by a wrong verdict but by too few tries.
+# **The verifier does what it promises.** Practically all that its last model says is true, while without a filter about a third of it is false by then. And yet it speaks of the fewest kinds of all, and hardly ever of a rare one: truth was the price of admission, and the common pass it more easily. A kind that is true and rare is thrown out not by a wrong verdict but by too few tries.
 #
 # Note what the other line does in the right panel: without any filter the *share* of speech about rare kinds stays where it is, on average, while their *number* shrinks. A share says nothing about how many are left.
 #
