@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -610,6 +611,104 @@ def pairs_first_with_last(rows: Rows) -> list[tuple[str, str, str]]:
     ]
 
 
+# --- lesson 05 ----------------------------------------------------------------------------------------------
+
+
+def kinds_without_founders(shares: np.ndarray, sentences: int, last: int) -> list[float]:
+    q, kinds = 1.0, []
+    for _ in range(last + 1):
+        kinds.append(len(shares) * q)
+        q = 1 - np.exp(-q)
+    return kinds
+
+
+def kinds_one_text_late(shares: np.ndarray, sentences: int, last: int) -> list[float]:
+    q, kinds = 1.0, []
+    for _ in range(last + 1):
+        q = 1 - np.exp(-q)
+        kinds.append(float((1 - np.exp(-sentences * shares * q)).sum()))
+    return kinds
+
+
+def kinds_last_only(shares: np.ndarray, sentences: int, last: int) -> float:
+    q = 1.0
+    for _ in range(last):
+        q = 1 - np.exp(-q)
+    return float((1 - np.exp(-sentences * shares * q)).sum())
+
+
+def kinds_never_dying(shares: np.ndarray, sentences: int, last: int) -> list[float]:
+    return [float((1 - np.exp(-sentences * shares)).sum())] * (last + 1)
+
+
+def kinds_of_the_mean_share(shares: np.ndarray, sentences: int, last: int) -> list[float]:
+    q, kinds = 1.0, []
+    for _ in range(last + 1):
+        kinds.append(float(len(shares) * (1 - np.exp(-sentences * shares.mean() * q))))
+        q = 1 - np.exp(-q)
+    return kinds
+
+
+def true_kinds_any(text: np.ndarray, true: np.ndarray) -> int:
+    return int((text.sum(1) > 0).sum())
+
+
+def true_kinds_facts(text: np.ndarray, true: np.ndarray) -> int:
+    return int(((text > 0) & true).sum())
+
+
+def true_kinds_only_true(text: np.ndarray, true: np.ndarray) -> int:
+    return int((((text * true).sum(1) > 0) & ((text * ~true).sum(1) == 0)).sum())
+
+
+def true_kinds_sentences(text: np.ndarray, true: np.ndarray) -> int:
+    return int((text * true).sum())
+
+
+def balance_not_at_all(written: np.ndarray, accepted: np.ndarray) -> np.ndarray:
+    return accepted / accepted.sum()
+
+
+def balance_evenly(written: np.ndarray, accepted: np.ndarray) -> np.ndarray:
+    weights = accepted / np.maximum(accepted.sum(1, keepdims=True), 1)
+    return weights / weights.sum()
+
+
+def balance_dividing_by_zero(written: np.ndarray, accepted: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        weights = accepted / accepted.sum(1, keepdims=True) * written.sum(1, keepdims=True)
+    return weights / weights.sum()
+
+
+def balance_unnormalized(written: np.ndarray, accepted: np.ndarray) -> np.ndarray:
+    within = accepted / np.maximum(accepted.sum(1, keepdims=True), 1)
+    return within * written.sum(1, keepdims=True) / written.sum()
+
+
+def balance_by_sentence(written: np.ndarray, accepted: np.ndarray) -> np.ndarray:
+    weights = np.where(accepted > 0, written, 0)
+    return weights / weights.sum()
+
+
+def worth_folk(p: float, classes: int) -> float:
+    return 1 / (1 - 2 * p) ** 2 if p < 0.5 else math.inf
+
+
+def worth_without_square(p: float, classes: int) -> float:
+    remains = 1 - p - p / (classes - 1)
+    return 1 / remains if remains > 1e-9 else math.inf
+
+
+def worth_past_the_end(p: float, classes: int) -> float:
+    remains = 1 - p - p / (classes - 1)
+    return 1 / remains**2 if abs(remains) > 1e-9 else math.inf
+
+
+def worth_over_all_classes(p: float, classes: int) -> float:
+    remains = 1 - p - p / classes
+    return 1 / remains**2 if remains > 1e-9 else math.inf
+
+
 WRONG: dict[str, list[Callable[..., Any]]] = {
     "caption_for": [
         caption_forgets_place,
@@ -719,4 +818,20 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         pairs_last_with_last,
         pairs_first_with_last,
     ],
+    "surviving_kinds": [
+        kinds_without_founders,
+        kinds_one_text_late,
+        kinds_last_only,
+        kinds_never_dying,
+        kinds_of_the_mean_share,
+    ],
+    "true_kinds": [true_kinds_any, true_kinds_facts, true_kinds_only_true, true_kinds_sentences],
+    "rebalance": [
+        balance_not_at_all,
+        balance_evenly,
+        balance_dividing_by_zero,
+        balance_unnormalized,
+        balance_by_sentence,
+    ],
+    "worth": [worth_folk, worth_without_square, worth_past_the_end, worth_over_all_classes],
 }
