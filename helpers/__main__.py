@@ -68,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("folder", metavar="FOLDER", type=Path, help="a folder with the learners' .jsonl files")
     one.add_argument("--into", metavar="FILE", type=Path, help="also write one file of all thumbs")
+    one = add("audit", "say what is in a file of JSON lines: duplicates, leaks, diversity, labels")
+    one.add_argument("file", metavar="FILE", type=Path, help="messages, prompts with answers, pairs or texts")
+    one.add_argument("--test", metavar="FILE", type=Path, help="a file of what the data must not hold")
+    one.add_argument("--out", metavar="FOLDER", type=Path, help="also write the report and a dataset card")
     add("address", "set the address that launch links use, and rebuild them").add_argument(
         "url", metavar="URL", help="https://github.com/OWNER/NAME"
     )
@@ -169,6 +173,10 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         from helpers.course import thumbs
 
         return thumbs.merge(options.folder, options.into)
+    if command == "audit":
+        from helpers.course import audit
+
+        return audit.run(options.file, options.test, options.out)
     from helpers.course import build
     from helpers.manifest import set_address
 

@@ -15,6 +15,7 @@ from helpers.synthesis.agents import Turn
 SHOWN_TURNS = 20
 SHOWN_CHARACTERS = 600  # of one turn
 STEP = 28  # CSS pixels by which each further speaker stands to the right
+COLORS = plots.COLORS[:-1]  # the last one is black, which a dark page would hide
 NOTHING = "no answer came"
 KEPT = "\t\n\u200c\u200d"  # also the joiners of Persian, Hindi and emoji
 
@@ -57,7 +58,7 @@ def conversation_text(turns: Sequence[Turn], caption: str) -> str:
 
 
 def _item_html(turn: Turn, speaker: int) -> str:
-    color = plots.COLORS[speaker % len(plots.COLORS)]
+    color = COLORS[speaker % len(COLORS)]
     left = STEP * min(speaker, 6)
     said = _escaped(_said(turn))
     if not turn.text:

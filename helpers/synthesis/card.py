@@ -6,16 +6,15 @@ rows were made. Nothing leaves this machine unless :func:`push` is called, and t
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.settings import CourseError, quiet
 from helpers.synthesis.bars import without_bars
+from helpers.synthesis.folders import explained
 from helpers.synthesis.generate import Generator
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 README = "README.md"
 
-_FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
 _UNKNOWN = "unknown"
 
@@ -126,38 +124,60 @@ def card(
     """
     quiet()
     from datasets import concatenate_datasets
-    from huggingface_hub import DatasetCard, DatasetCardData
 
-    if not data or not name.strip() or not license.strip():
-        raise CourseError("A dataset card needs a part of data at least, a name and a license.")
-    header = DatasetCardData(
-        pretty_name=name,
-        license=license,
-        language=language,
-        size_categories=_size(sum(map(len, data.values()))),
-        tags=["synthetic", "cats-to-kto"],
-    )
+    if not data:
+        raise CourseError("A dataset card needs a part of data at least.")
     parts = [part for part in data.values() if len(part)]
     rows = concatenate_datasets(parts) if parts else next(iter(data.values()))
-    sections = [f"# {_line(name)}", summary.strip()]
-    sections.append(_section("Parts", [{"part": part, "rows": len(table)} for part, table in data.items()]))
+    sections = [
+        summary.strip(),
+        section("Parts", [{"part": part, "rows": len(table)} for part, table in data.items()]),
+    ]
     if by in rows.column_names:
-        sections.append(_section("Where the rows are from", provenance(rows, by)))
+        sections.append(section("Where the rows are from", provenance(rows, by)))
         if asked is not None:
-            sections.append(_section("How much was let through", acceptance(asked, rows, by)))
+            sections.append(section("How much was let through", acceptance(asked, rows, by)))
     licenses = [
         {"generator": one.name, "revision": one.revision, "license": one.license} for one in generators
     ]
-    sections.append(_section("Licenses of what the generators write", licenses))
-    sections.append(_section("What each step left", counts))
+    sections.append(section("Licenses of what the generators write", licenses))
+    sections.append(section("What each step left", counts))
     columns = [{"column": column, "type": str(kind)} for column, kind in rows.features.items()]
-    sections.append(_section("Columns", columns))
-    sections.append(
-        "Completions were written by the generators named above, not by people, and a judge's word is worth "
-        "as much as the judge. `seed` is the random seed that the generator was given."
+    sections.append(section("Columns", columns))
+    if "generator" in rows.column_names:
+        sections.append(
+            "Completions were written by the generators named above, not by people; a judge's word is worth "
+            "as much as the judge. `seed` is the random seed that the generator was given."
+        )
+    return assembled(name, license, len(rows), sections, language, tags=["synthetic", "cats-to-kto"])
+
+
+def assembled(
+    name: str, license: str, rows: int, sections: Sequence[str], language: str | None, tags: Sequence[str]
+) -> DatasetCard:
+    """A card of a YAML header, a title, and sections in Markdown; empty ones are left out.
+
+    Raises:
+        CourseError: if there is no name or license.
+    """
+    from huggingface_hub import DatasetCard, DatasetCardData
+
+    if not name.strip() or not license.strip():
+        raise CourseError("A dataset card needs a name and a license.")
+    header = DatasetCardData(
+        pretty_name=name, license=license, language=language, size_categories=_size(rows), tags=list(tags)
     )
-    body = "\n\n".join(section for section in sections if section)
-    return DatasetCard(f"---\n{header.to_yaml()}\n---\n\n{body}\n", ignore_metadata_errors=False)
+    body = "\n\n".join([f"# {_line(name)}", *filter(None, sections)])
+    return DatasetCard(f"---\n{header.to_yaml()}\n---\n\n{body}\n")
+
+
+def section(title: str, lines: Table) -> str:
+    """A heading and a Markdown table with a line for each mapping; "" where there are none."""
+    if not lines:
+        return ""
+    names = list(lines[0])
+    rows = [names, ["---"] * len(names), *([_cell(line.get(name)) for name in names] for line in lines)]
+    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 # --- on disk, and on the hub --------------------------------------------------------------------------------
@@ -178,7 +198,7 @@ def save(data: DatasetDict, folder: str | Path, card: DatasetCard) -> None:
     ):
         raise CourseError(f"{folder} holds something that is no dataset; choose another folder.")
     part = folder.with_name(f".{folder.name}.part")
-    with _explained(folder):
+    with explained(folder, f"The disk is full, so {folder} was not stored; free some space there."):
         shutil.rmtree(part, ignore_errors=True)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -276,15 +296,6 @@ def _size(rows: int) -> str:
     return next((name for limit, name in _SIZES if rows < limit), "n>1M")
 
 
-def _section(title: str, lines: Table) -> str:
-    """A heading and a Markdown table; nothing where there are no lines."""
-    if not lines:
-        return ""
-    names = list(lines[0])
-    rows = [names, ["---"] * len(names), *([_cell(line.get(name)) for name in names] for line in lines)]
-    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
 def _cell(value: Any) -> str:
     """A value in a table: numbers short, text in one line that neither ends the cell nor is read as HTML."""
     if value is None:
@@ -296,19 +307,3 @@ def _cell(value: Any) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-
-
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """An error of the operating system about the folder becomes a sentence."""
-    try:
-        yield
-    except OSError as error:
-        # Arrow reports the operating system's error as text only.
-        if error.errno in _FULL_DISK or "No space left on device" in str(error):
-            raise CourseError(
-                f"The disk is full, so {folder} was not stored; free some space there."
-            ) from error
-        raise CourseError(
-            f"{folder} cannot be written ({error.strerror or error}); choose a folder that you can write to."
-        ) from error

@@ -186,24 +186,12 @@ class Endpoint:
             return []
         with self._client() as client:
             replies = self._ask_all(client, conversations, seed)
-        came = [reply for reply in replies.values() if reply.text is not None]
-        failed = [reply for reply in replies.values() if reply.text is None]
-        counts = Counts(
-            asked=len(conversations),
-            answered=len(came),
-            cut=sum(reply.cut for reply in came),
-            failed=Counter(reply.problem for reply in failed),
-            given_up=len(conversations) - len(replies),
-            retried=sum(reply.retried for reply in replies.values()),
-            read=sum(reply.read for reply in came),
-            written=sum(reply.written for reply in came),
-            served={reply.served for reply in came if reply.served},
-        )
+        counts = _counted(list(replies.values()), len(conversations))
         self._add(counts)
-        if failed:
+        if counts.failed:
             problem = counts.failed.most_common(1)[0][0]
-            details = next(reply.details for reply in failed if reply.problem == problem)
-            if not came:
+            details = next(reply.details for reply in replies.values() if reply.problem == problem)
+            if not counts.answered:
                 raise CourseError(f"{self.place} {details}.")
             print(f"{self.place}: {counts} Most often, it {details}.", file=sys.stderr)
         return [replies[row].text if row in replies else None for row in range(len(conversations))]
@@ -286,7 +274,7 @@ class Endpoint:
         try:
             with client.chat.completions.with_streaming_response.create(
                 model=self.model,
-                messages=conversation,  # type: ignore[arg-type]  # the very dictionaries
+                messages=conversation,
                 temperature=self.temperature,
                 max_tokens=self.longest,
                 seed=seed & 0x7FFFFFFF,
@@ -356,6 +344,21 @@ class Endpoint:
         total.served |= more.served
         for name in ("asked", "answered", "cut", "given_up", "retried", "read", "written"):
             setattr(total, name, getattr(total, name) + getattr(more, name))
+
+
+def _counted(replies: list[_Reply], asked: int) -> Counts:
+    came = [reply for reply in replies if reply.text is not None]
+    return Counts(
+        asked=asked,
+        answered=len(came),
+        cut=sum(reply.cut for reply in came),
+        failed=Counter(reply.problem for reply in replies if reply.text is None),
+        given_up=asked - len(replies),
+        retried=sum(reply.retried for reply in replies),
+        read=sum(reply.read for reply in came),
+        written=sum(reply.written for reply in came),
+        served={reply.served for reply in came if reply.served},
+    )
 
 
 def _read(body: bytes, kind: str, retried: int) -> _Reply:

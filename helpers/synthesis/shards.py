@@ -7,7 +7,6 @@ of JSON lines, one answer a row of the data; it appears whole or not at all, wha
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -18,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.data import jsonl
 from helpers.settings import CourseError, quiet
+from helpers.synthesis.folders import explained
 from helpers.synthesis.generate import Generator, ask, generate, with_answers
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 SETTINGS = "settings.jsonl"
-_FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 
 
 def generate_in_shards(
@@ -55,7 +54,8 @@ def generate_in_shards(
     if not len(data):
         return generate(data, generator, seed)
     starts = range(0, len(data), size)
-    with _explained(folder), _alone(folder):
+    full = f"The disk is full: the shards so far are in {folder}; free some space there and run it again."
+    with explained(folder, full), _alone(folder):
         _require_same(folder, _settings(data, generator, seed, size))
         parts, silent = [], 0
         for number, start in enumerate(starts):
@@ -178,25 +178,6 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextlib.contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """An error of the operating system about the folder becomes a sentence; others stay as they are."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL_DISK:
-            raise CourseError(
-                f"The disk is full: the shards so far are kept in {folder}; free some space there and run it "
-                "again to go on."
-            ) from error
-        where = None if error.filename is None else Path(error.filename)
-        if where is None or not (where.is_relative_to(folder) or folder.is_relative_to(where)):
-            raise
-        raise CourseError(
-            f"{folder} cannot be written ({error.strerror or error}); choose a folder that you can write to."
-        ) from error
 
 
 def _remark(text: str) -> None:

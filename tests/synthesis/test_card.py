@@ -110,7 +110,7 @@ def test_a_card_without_provenance_leaves_its_tables_out():
     assert "Where the rows are from" not in str(card(plain, "x", "mit", ""))
     assert "| train | 0 |" in str(card(DatasetDict({"train": plain["train"].select([])}), "x", "mit", ""))
     for wrong in ((DatasetDict(), "x", "mit"), (plain, " ", "mit"), (plain, "x", "")):
-        with pytest.raises(CourseError, match="name and a license"):
+        with pytest.raises(CourseError, match="card needs a"):
             card(*wrong, "")
 
 

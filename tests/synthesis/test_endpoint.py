@@ -18,6 +18,7 @@ from helpers.settings import CourseError
 from helpers.synthesis import endpoint as module
 from helpers.synthesis.endpoint import Counts, endpoint, from_environment, json_answers
 from helpers.synthesis.generate import Conversation, Generator, generate
+from helpers.synthesis.shards import generate_in_shards
 from tests.synthesis.standin_server import Behavior, StandIn, failing, half_json, slow_down
 
 KEY = "sk-a-secret-of-mine"
@@ -335,6 +336,21 @@ def test_a_table_keeps_what_came_with_its_provenance(standin: StandIn):
     assert table[0]["generator"] == "m"
     assert table[0]["revision"] == "r1"
     assert table[0]["seed"] == 5
+
+
+def test_shards_keep_what_came_before_the_server_died(standin: StandIn, tmp_path):
+    data = Dataset.from_list([{"prompt": question} for question in questions(60)])
+    generator = made(standin, at_once=1, retries=0)
+    standin.plan = [Behavior(echo)] * 25
+    standin.normal = failing(500)
+    with pytest.raises(CourseError, match="a problem of its own"):
+        generate_in_shards(data, generator, 0, tmp_path / "run", size=20)
+    asked = len(standin.requests)
+    standin.normal = Behavior(echo)
+    table = generate_in_shards(data, made(standin), 0, tmp_path / "run", size=20)
+    came = [row[0]["content"] for row in table["completion"]]
+    assert came == [f"row {number}" for number in [*range(25), *range(40, 60)]]
+    assert len(standin.requests) - asked == 20, "only the shard without any answer is asked again"
 
 
 # --- addresses and settings ---------------------------------------------------------------------------------

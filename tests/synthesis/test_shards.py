@@ -195,7 +195,7 @@ def test_a_full_disk_keeps_what_is_there(tmp_path, monkeypatch):
     generate_in_shards(asked(4), Speaker().generator(), 0, tmp_path, size=2)
     (tmp_path / "shard-00001.jsonl").unlink()
     monkeypatch.setattr(shards.os, "fsync", full)
-    with pytest.raises(CourseError, match="disk is full: the shards so far are kept"):
+    with pytest.raises(CourseError, match="disk is full: the shards so far are in"):
         generate_in_shards(asked(4), Speaker().generator(), 0, tmp_path, size=2)
     assert sorted(path.name for path in tmp_path.glob("*shard*")) == ["shard-00000.jsonl"]
 
