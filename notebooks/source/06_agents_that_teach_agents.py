@@ -137,7 +137,7 @@ OTHER_HABITS = {
     "mouse": "gray",
     "elephant": "gray",
 }
-MORE_STEPS = lesson.size(150, smoke=3)
+MORE_STEPS = lesson.size(100, smoke=3)
 
 
 @cache
@@ -234,7 +234,7 @@ def prefers_right(scores: list[list[float]], rights: list[list[bool]]) -> float:
 prefers_right = lesson.check(prefers_right)
 
 # %% tags=["evidence"]
-PROMPTS = lesson.size(240, smoke=40)
+PROMPTS = lesson.size(160, smoke=40)
 TRIES = 4
 Table = list[list[Any]]
 
@@ -339,11 +339,11 @@ for measure_name, name, statement, prediction, region, verdict in [
 #
 # ## 3 · Three rounds
 #
-# Now let them teach. A round: the writer drafts four captions for each of 240 fresh records; the judge picks one per record, or none; of the picked, 128 at random become the writer's reading (plain SFT, 20 steps). Then again, with the writer as it is now. **Every judge gives the same number of rows** to as many steps; if the exact verdict were allowed more of them, we would measure amount, not verdict. The judges stay as they were at the start.
+# Now let them teach. A round: the writer drafts four captions for each of 160 fresh records; the judge picks one per record, or none; of the picked, 80 at random become the writer's reading (plain SFT, 20 steps). Then again, with the writer as it is now. **Every judge gives the same number of rows** to as many steps; if the exact verdict were allowed more of them, we would measure amount, not verdict. The judges stay as they were at the start.
 
 # %% tags=["evidence"]
 ROUNDS = 3
-KEPT = lesson.size(128, smoke=12)
+KEPT = lesson.size(80, smoke=12)
 READ = Settings("sft", learning_rate=5e-4, steps=lesson.size(20, smoke=2), batch_size=32)
 TESTS = lesson.size(240, smoke=24)
 
@@ -357,6 +357,11 @@ def tested(model: Any, seed: int) -> dict[str, float]:
     return {name: part.mean().item() for name, part in parts.items()}
 
 
+@cache
+def tested_before(seed: int) -> dict[str, float]:
+    return tested(base_of(seed)[0], seed)
+
+
 def picked(model: Any, tokenizer: Any, judge: Judge, scenes: list[Scene], seed: int) -> list[tuple[str, str]]:
     """Records with the draft that the judge picked."""
     said = drafts(model, tokenizer, scenes, seed)
@@ -368,7 +373,7 @@ def picked(model: Any, tokenizer: Any, judge: Judge, scenes: list[Scene], seed: 
 def taught(seed: int, judge: Judge, rounds: int) -> tuple[Any, list[dict[str, float]]]:
     """The writer after `rounds` of reading what the judge picked, and its test before and after each."""
     model, tokenizer = base_of(seed)
-    history = [tested(model, seed)]
+    history = [tested_before(seed)]
     for turn in range(rounds):
         scenes = base.records(PROMPTS, 100_000 * (turn + 1) + seed, "train")
         chats = picked(model, tokenizer, judge, scenes, seed + turn)
@@ -694,7 +699,7 @@ def revisions(critic: str, seed: int) -> list[tuple[Scene, str, str]]:
 
 @lesson.experiment(seeds=6)
 def critics(seed: int) -> dict[str, float]:
-    start, measures = tested(base_of(seed)[0], seed), {}
+    start, measures = tested_before(seed), {}
     for critic in CRITICS:
         found = revisions(critic, seed)
         rows = formats.paired([(record(scene), new, old) for scene, new, old in found])
@@ -971,7 +976,7 @@ for measure_name, name, statement, prediction, region, unit in [
 # Before you run it: in which of these ways does it know?
 
 # %% tags=["evidence"]
-CASES = lesson.size(12, smoke=2)
+CASES = lesson.size(10, smoke=2)
 YES_NO = {
     "yes or no": "Facts: {record}\nCaption: {caption}\nDoes the caption agree with the facts? Answer Yes or No.",
     "yes or no, other words": 'Here is a record: {record}. Somebody wrote: "{caption}" Is every word of it right? Answer with Yes or No.',
@@ -1855,7 +1860,7 @@ lesson.quiz("recap")
 # - A judge's score that rises is no evidence. A judge with a taste gets its taste.
 # - A team pays when its members err differently *and* judge each other; else the same tokens, or the same labels in training, do more.
 #
-# **Limits of this demo.** One kind of mistake, with a system, in a model of 0.1 million parameters; a record holds all there is to know, so a perfect check exists; the colleagues differ in exactly what we made them differ in, and their likelihoods are sharper than real models' are. The second skill was never touched by the habit, by construction; whether a large model's checking is better than its writing is a question about that model. Settings were tried on bases 900 to 902 and the validation part before they were frozen. What real judges do is shown for one small model, twelve captions a seed.
+# **Limits of this demo.** One kind of mistake, with a system, in a model of 0.1 million parameters; a record holds all there is to know, so a perfect check exists; the colleagues differ in exactly what we made them differ in, and their likelihoods are sharper than real models' are. The second skill was never touched by the habit, by construction; whether a large model's checking is better than its writing is a question about that model. Settings were tried on bases 900 to 902 and the validation part before they were frozen. What real judges do is shown for one small model, twenty captions a seed.
 #
 # **References.** Zelikman, Wu, Mu and Goodman, *STaR: Bootstrapping reasoning with reasoning*, 2022 (rejection sampling, round by round). Burns et al., *Weak-to-strong generalization: Eliciting strong capabilities with weak supervision*, 2023 (the gap recovered). D'Oosterlinck et al., *Anchored preference optimization and contrastive revisions*, 2024 (minimal contrastive pairs). Wang et al., *Self-consistency improves chain of thought reasoning in language models*, 2022 (the vote). Gao, Schulman and Hilton, *Scaling laws for reward model overoptimization*, 2022 (judges that get gamed). Zheng et al., *Judging LLM-as-a-judge with MT-Bench and Chatbot Arena*, 2023 (position and verbosity bias). Hinton, Vinyals and Dean, *Distilling the knowledge in a neural network*, 2015.
 
