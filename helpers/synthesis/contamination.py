@@ -131,12 +131,23 @@ def planted(data: Dataset, items: Dataset, stage: Stage, seed: int = 0) -> Plant
     quiet()
     from datasets import concatenate_datasets
 
-    shared = [name for name in items.column_names if name in data.column_names] or items.column_names
+    shared = [name for name in items.column_names if name in data.column_names]
+    if not shared:
+        raise CourseError(
+            f"The items to plant have none of the data's columns ({', '.join(data.column_names)}), but "
+            f"{', '.join(items.column_names)}."
+        )
     marked = [
         data.add_column(_MARK, [-1] * len(data)),
         items.select_columns(shared).add_column(_MARK, list(range(len(items)))),
     ]
-    mixed = concatenate_datasets([part for part in marked if len(part)])
+    try:
+        mixed = concatenate_datasets([part for part in marked if len(part)])
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise CourseError(
+            f"The items to plant have columns of another type than the data's: {reason}"
+        ) from error
     order = list(range(len(mixed)))
     random.Random(seed).shuffle(order)
     left = stage(mixed.select(order))
@@ -157,6 +168,8 @@ def _some(test_texts: Iterable[str]) -> list[Any]:
     if isinstance(test_texts, str):
         raise CourseError("The test texts must be a list of texts, not one text.")
     found = list(test_texts)
+    if not all(isinstance(text, str) for text in found):
+        raise CourseError("The test texts must all be text.")
     if not found:
         raise CourseError("There are no test texts to look for.")
     return found

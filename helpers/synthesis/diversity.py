@@ -127,12 +127,13 @@ def coverage(made: Floats, real: Floats, k: int = 5) -> float:
         made, real: embeddings, (n, d) and (m, d).
 
     Raises:
-        CourseError: if there is no made point, or there are not more than `k` real ones.
+        CourseError: if they are not of that shape, none is made, or not more than `k` are real.
     """
     from sklearn.neighbors import NearestNeighbors
 
-    if not len(made) or len(real) <= k:
-        raise CourseError(f"Coverage needs some made points and more than {k} real ones.")
+    made, real = np.asarray(made), np.asarray(real)
+    if made.ndim != 2 or real.ndim != 2 or not len(made) or len(real) <= k:
+        raise CourseError(f"Coverage needs some made points and more than {k} real ones, a row each.")
     radius = NearestNeighbors(n_neighbors=k + 1).fit(real).kneighbors(real)[0][:, -1]  # itself is the first
     nearest = NearestNeighbors(n_neighbors=1).fit(made).kneighbors(real)[0][:, 0]
     return float((nearest <= radius).mean())

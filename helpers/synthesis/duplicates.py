@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from helpers.settings import CourseError, quiet
-from helpers.synthesis.stages import Table
+from helpers.synthesis.stages import Table, require_table
 from helpers.synthesis.texts import Text, normalized, runs, text_of, texts, words
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def _in_order(data: Table, text: Text, is_new: Callable[[], Callable[[str], bool
     quiet()
     from datasets import IterableDataset
 
+    require_table(data)
     if not isinstance(data, IterableDataset):
         new = is_new()
         return data.select([number for number, found in enumerate(texts(data, text)) if new(found)])

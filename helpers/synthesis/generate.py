@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.data.formats import storable
 from helpers.settings import CourseError, quiet
+from helpers.synthesis.stages import require_table
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -97,7 +98,9 @@ def ask(data: Dataset, generator: Generator, seed: int) -> list[str | None]:
         CourseError: as :func:`generate`.
     """
     prompts = _prompts(data)
-    answers = list(generator.answer(prompts, seed)) if prompts else []
+    answers = generator.answer(prompts, seed) if prompts else []
+    if not isinstance(answers, list | tuple) or not all(isinstance(one, str | None) for one in answers):
+        raise CourseError(f"{generator.name} must give a list of texts, with None where there is no answer.")
     if len(answers) != len(prompts):
         raise CourseError(
             f"{generator.name} gave {len(answers)} answers to {len(prompts)} prompts; a generator gives one "
@@ -128,6 +131,7 @@ def with_answers(data: Dataset, answers: Sequence[str | None], generator: Genera
 
 
 def _prompts(data: Dataset) -> list[Conversation]:
+    require_table(data, streams=False)
     if "prompt" not in data.column_names:
         raise CourseError(
             "Generating needs the column prompt, each a list of messages such as "

@@ -19,6 +19,7 @@ from helpers.data import jsonl
 from helpers.settings import CourseError, quiet
 from helpers.synthesis.folders import explained
 from helpers.synthesis.generate import Generator, ask, generate, with_answers
+from helpers.synthesis.stages import require_table
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -50,6 +51,9 @@ def generate_in_shards(
 
     if size < 1:
         raise CourseError(f"A shard has at least 1 row, not {size!r}.")
+    if seed < 0:
+        raise CourseError(f"A seed is a whole number from 0 up, not {seed!r}.")
+    require_table(data, streams=False)
     folder = Path(folder)
     if not len(data):
         return generate(data, generator, seed)
@@ -162,7 +166,7 @@ def _require_same(folder: Path, settings: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """The folder's lock, held for a with-block; says so when it has to wait. What a crash left goes first."""
+    """The folder's lock, held for a with-block; says so when it has to wait."""
     from filelock import FileLock, Timeout
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -173,8 +177,6 @@ def _alone(folder: Path) -> Iterator[None]:
         _remark(f"Another process is generating in {folder}; waiting for it.")
         lock.acquire()
     try:
-        for left_over in folder.glob(".*.part"):
-            left_over.unlink(missing_ok=True)
         yield
     finally:
         lock.release()

@@ -41,9 +41,10 @@ def split(data: Dataset, by: str, seed: int, shares: Mapping[str, float] = SHARE
     if not shares or not all(share > 0 for share in shares.values()):
         raise CourseError("Each part needs a share above 0.")
     values = list(data[by])
+    for number, value in enumerate(values, start=1):
+        if not isinstance(value, str | int | float) or value != value:
+            raise CourseError(f"Row {number} has no text or number as {by}, so it belongs to no family.")
     rows = Counter(values)
-    if None in rows:
-        raise CourseError(f"Row {values.index(None) + 1} has no {by}, so it belongs to no family.")
     if len(rows) < len(shares):
         raise CourseError(
             f"There are {len(rows)} values of {by} for {len(shares)} parts; each part needs one."

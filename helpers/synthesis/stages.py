@@ -62,11 +62,13 @@ def where(data: Table, keep: Callable[[Row], bool], num_proc: int | None = None)
     quiet()
     from datasets import IterableDataset
 
+    require_table(data)
     if isinstance(data, IterableDataset):
         return data.filter(keep)
     if num_proc is not None and num_proc > 1 and len(data) >= num_proc:
         with without_bars():
-            return data.filter(keep, num_proc=num_proc, load_from_cache_file=False)
+            # In memory, or it would write its cache beside the learner's data.
+            return data.filter(keep, num_proc=num_proc, load_from_cache_file=False, keep_in_memory=True)
     return data.select([number for number, row in enumerate(data) if keep(row)])
 
 
@@ -87,6 +89,7 @@ def marked(data: Table, judge: str) -> Table:
     """All rows, with the judge's name added to the column `judge`."""
     from datasets import Dataset, IterableDataset, Value
 
+    require_table(data)
     if isinstance(data, IterableDataset):
         features = data.features and data.features.copy()
         if features:
@@ -101,6 +104,19 @@ def marked(data: Table, judge: str) -> Table:
         features["judge"] = Value("string")
         return Dataset.from_dict({name: [] for name in features}, features=features)
     return data.add_column("judge", names, feature=Value("string"))
+
+
+def require_table(data: Any, streams: bool = True) -> None:
+    """Make sure that `data` is one table.
+
+    Raises:
+        CourseError: if it is not, or is a stream where `streams` is False.
+    """
+    from datasets import Dataset, IterableDataset
+
+    if not isinstance(data, (Dataset, IterableDataset) if streams else Dataset):
+        parts = ": take one of its parts" if isinstance(data, dict) else ""
+        raise CourseError(f"This needs a datasets.Dataset, not {type(data).__name__}{parts}.")
 
 
 def _joined(old: str | None, judge: str) -> str:

@@ -68,6 +68,7 @@ def test_the_benchmark_measures_the_world_and_prints_ratios(monkeypatch, capsys)
     assert by_name["pictures, 32 px"] > 3 * by_name["naive: every sprite anew"]
     monkeypatch.setattr(bench, "world_rates", lambda: rates)
     monkeypatch.setattr(bench, "training_speedups", lambda: [])
+    monkeypatch.setattr(bench, "synthesis_rows", lambda: [])
     bench.run()
     printed = capsys.readouterr().out
     assert "times as fast" in printed
@@ -80,6 +81,7 @@ def test_a_rate_below_what_the_course_wants_fails_the_benchmark(monkeypatch, cap
     naive = bench.Rate("naive: every sprite anew", 100.0, "pictures/s")
     monkeypatch.setattr(bench, "world_rates", lambda: [pictures, naive])
     monkeypatch.setattr(bench, "training_speedups", lambda: [])
+    monkeypatch.setattr(bench, "synthesis_rows", lambda: [])
     assert bench.run() == status
     assert ("✘ too slow" in capsys.readouterr().out) == bool(status)
 
@@ -99,6 +101,7 @@ def test_a_loop_that_is_not_fast_enough_fails_the_benchmark(monkeypatch, capsys,
     monkeypatch.setattr(bench, "world_rates", lambda: [pictures, naive])
     loop = bench.Speedup("KTO, own loop", trl, 2.0, steps=40, wanted=1.8)
     monkeypatch.setattr(bench, "training_speedups", lambda: [loop])
+    monkeypatch.setattr(bench, "synthesis_rows", lambda: [])
     assert bench.run() == status
     printed = capsys.readouterr().out
     assert "50 for " in printed

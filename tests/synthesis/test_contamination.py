@@ -81,6 +81,15 @@ def test_planted_items_lie_anywhere_and_in_empty_data_too():
             lambda: planted(table("a"), table("b"), lambda rows: rows.select_columns(["completion"])),
             "must keep the columns",
         ),
+        (
+            lambda: planted(table("a"), Dataset.from_dict({"text": ["a"]}), lambda rows: rows),
+            "none of the data's columns .completion, row., but text",
+        ),
+        (
+            lambda: planted(table("a"), Dataset.from_dict({"row": ["a"]}), lambda rows: rows),
+            "columns of another type",
+        ),
+        (lambda: exact(["a", None]), "must all be text"),
         (lambda: decontaminated(table("a"), exact(TEST), "text"), "no column text"),
     ],
 )

@@ -86,7 +86,7 @@ def test_coverage_is_the_share_of_real_points_reached():
     assert coverage(made, real, k=5) == pytest.approx(np.mean(reached))
     assert coverage(real, real) == 1
     assert coverage(real[:1] + 100, real) == 0
-    for points in (real[:0], real[:5]):
+    for points in (real[:0], real[:5], real[:, 0]):
         with pytest.raises(CourseError, match="Coverage"):
             coverage(made, points)
 

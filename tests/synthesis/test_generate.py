@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
 from helpers.data import formats
 from helpers.models import small
@@ -73,6 +73,9 @@ def test_an_earlier_completion_and_its_provenance_are_replaced():
         (Dataset.from_dict({"prompt": ["a"]}), "prompt of row 1 must be a list of messages"),
         (Dataset.from_dict({"prompt": [[{"role": "user", "content": None}]]}), "prompt of row 1"),
         (Dataset.from_dict({"prompt": [[]]}), "prompt of row 1"),
+        (DatasetDict({"train": asked("a")}), "not DatasetDict: take one of its parts"),
+        (asked("a").to_iterable_dataset(), "needs a datasets.Dataset, not IterableDataset"),
+        ([{"prompt": "a"}], "needs a datasets.Dataset, not list"),
     ],
 )
 def test_wrong_columns_are_one_sentence(data, message):
@@ -84,6 +87,10 @@ def test_a_generator_that_loses_count_is_refused():
     broken = Generator("short", "1", "cc0-1.0", None, lambda chats, seed: ["x"])
     with pytest.raises(CourseError, match="short gave 1 answers to 2 prompts"):
         generate(asked("a", "b"), broken, 0)
+    for wrong in (None, "ab", [1, 2]):
+        broken = Generator("odd", "1", "cc0-1.0", None, lambda chats, seed, wrong=wrong: wrong)
+        with pytest.raises(CourseError, match="odd must give a list of texts"):
+            generate(asked("a", "b"), broken, 0)
 
 
 def test_a_small_model_is_a_generator():

@@ -215,6 +215,8 @@ def test_other_errors_of_the_system_are_not_blamed_on_the_folder(tmp_path):
         generate_in_shards(asked(2), Generator("x", "1", "cc0-1.0", None, answer), 0, tmp_path)
 
 
-def test_a_shard_has_a_row_at_least(tmp_path):
+def test_a_shard_has_a_row_at_least_and_a_seed(tmp_path):
+    with pytest.raises(CourseError, match="from 0 up, not -1"):
+        generate_in_shards(asked(2), Speaker().generator(), -1, tmp_path)
     with pytest.raises(CourseError, match="at least 1 row"):
         generate_in_shards(asked(2), Speaker().generator(), 0, tmp_path, size=0)

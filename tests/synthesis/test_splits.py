@@ -45,7 +45,9 @@ def test_the_seed_decides_and_nothing_else():
     ("columns", "shares", "message"),
     [
         ({"text": ["a", "b"]}, {"train": 1}, "no column parent"),
-        ({"parent": ["a", None]}, {"train": 1, "test": 1}, "Row 2 has no parent"),
+        ({"parent": ["a", None]}, {"train": 1, "test": 1}, "Row 2 has no text or number as parent"),
+        ({"parent": [1.0, float("nan")]}, {"train": 1, "test": 1}, "Row 2 has no text or number"),
+        ({"parent": [["a"], ["b"]]}, {"train": 1, "test": 1}, "Row 1 has no text or number"),
         ({"parent": ["a", "b"]}, {"train": 1, "test": 0}, "share above 0"),
         ({"parent": ["a", "b"]}, {}, "share above 0"),
         ({"parent": []}, {"train": 1}, "0 values of parent for 1 parts"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
 from helpers.settings import CourseError
+from helpers.synthesis.duplicates import without_exact, without_near
 from helpers.synthesis.stages import funnel, marked, verified, where
 
 
@@ -67,5 +68,12 @@ def test_a_check_that_changed_is_called_again(tmp_path, numbers):
     for expected in (3, 7):
         limit[0] = expected
         stored = Dataset.load_from_disk(tmp_path / "numbers")
-        assert len(where(stored, lambda row: row["n"] < limit[0])) == expected
+        for num_proc in (None, 2):
+            assert len(where(stored, lambda row: row["n"] < limit[0], num_proc)) == expected
     assert not list((tmp_path / "numbers").glob("cache-*"))
+
+
+def test_several_tables_are_no_table(numbers):
+    for stage in (without_exact, without_near, lambda data: marked(data, "x")):
+        with pytest.raises(CourseError, match="not DatasetDict: take one of its parts"):
+            stage(DatasetDict({"train": numbers}))
