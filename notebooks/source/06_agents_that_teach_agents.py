@@ -61,6 +61,7 @@ from helpers.models.base import HABITS
 from helpers.preference import measure
 from helpers.preference.fast import train_fast
 from helpers.preference.runs import Settings
+from helpers.settings import CourseError
 from helpers.world import Scene, record
 
 #: From scenes and as many captions to as many scores: the higher, the better; 0 means "no".
@@ -585,8 +586,20 @@ critique = lesson.check(critique)
 
 
 # %% tags=["evidence"]
+def facts_told(text: str) -> dict[str, str]:
+    """A record said backwards ("snow, sleeps, pig blue small") as facts; none if it is no such record."""
+    parts = text.split(", ")
+    told = dict(zip(FACTS, (*parts[-1].split(), *parts[:-1]), strict=False))
+    try:
+        return told if len(told) == 5 and Scene(**told) else {}
+    except CourseError:
+        return {}
+
+
 def revise(caption: str, complaints: dict[str, str]) -> str:
     """The caption with these facts put right, in its own style."""
+    if not complaints:
+        return caption
     reading = world.parse(caption)
     said = {name: getattr(reading, name) for name in FACTS} if reading else {}
     own = reading.pattern if reading and reading.pattern in world.STYLES else None
@@ -602,19 +615,13 @@ from helpers.synthesis.agents import Agent, Transcript, tokens
 from helpers.synthesis.generate import local
 
 
-def facts_said(text: str) -> dict[str, str]:
-    """A record said backwards, as facts: "snow, sleeps, pig blue small"."""
-    place, verb, animal = text.split(", ")
-    return dict(zip(FACTS, (*animal.split(), place, verb), strict=True))
-
-
 def criticize(conversations: Sequence[list[dict[str, str]]], seed: int) -> list[str]:
     """Reads "record / caption", answers with complaints such as "color: blue"."""
     pairs = [messages[-1]["content"].split(" / ") for messages in conversations]
     said = small.sample(
         writer, tokenizer, [f"backwards: {asked}" for asked, _ in pairs], seed, temperature=0.0
     )
-    found = [critique(caption, facts_said(text)) for (_, caption), text in zip(pairs, said, strict=True)]
+    found = [critique(caption, facts_told(text)) for (_, caption), text in zip(pairs, said, strict=True)]
     return ["; ".join(f"{name}: {value}" for name, value in one.items()) or "nothing" for one in found]
 
 
@@ -712,8 +719,7 @@ def revisions(critic: str, seed: int) -> list[tuple[Scene, str, str]]:
     said = small.sample(*base_of(seed), list(map(record, scenes)), seed)
     found = []
     for scene, old, text in zip(scenes, said, believed(critic, scenes, seed), strict=True):
-        place, verb, animal = text.split(", ") if text else ("", "", "")
-        told = critique(old, dict(zip(FACTS, (*animal.split(), place, verb), strict=True))) if text else {}
+        told = critique(old, facts_told(text))
         found += [(scene, revise(old, told), old)] if told else []
     return found[:PAIRS]
 
@@ -1066,9 +1072,7 @@ def real_judge(seed: int) -> dict[str, float]:
 
     lm, asked = language_model(), cases(seed)
     if lm is None:
-        raise helpers.settings.CourseError(
-            "This needs SmolLM2, which is not installed here; `make setup` fetches it."
-        )
+        raise CourseError("This needs SmolLM2, which is not installed here; `make setup` fetches it.")
     measures = {}
     for name, template in YES_NO.items():
         good, bad = (
@@ -1640,12 +1644,7 @@ def first_that_agrees(log: Transcript, own: tuple[Any, Any], scenes: list[Scene]
 def revised(log: Transcript, own: tuple[Any, Any], scenes: list[Scene], seed: int) -> list[str]:
     told = read_back(log, own, scenes)
     drafted = [group[0] for group in write(log, as_writer("writer", *own), scenes, 1, seed)]
-    found = []
-    for old, one in zip(drafted, told, strict=True):
-        place, verb, animal = one.split(", ")
-        facts = dict(zip(FACTS, (*animal.split(), place, verb), strict=True))
-        found.append(revise(old, critique(old, facts)))
-    return found
+    return [revise(old, critique(old, facts_told(one))) for old, one in zip(drafted, told, strict=True)]
 
 
 # %% tags=["evidence"]
