@@ -466,7 +466,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "Three rounds on its own unpicked captions change the share of right captions by less than 0.05.",
         "a change inside ±0.05: what it draws is what it is",
         {"within": (-0.05, 0.05)},
-        "holds",
+        "inconclusive",
     ),
     (
         "own likelihood: gain, habit",
@@ -519,9 +519,9 @@ for measure_name, name, statement, prediction, region, verdict in [
 # - **Without a verdict** there is nothing to gain: a model's own text tells it nothing new, and what it learns by heart from a small sample of itself, slips included, wears it down a little. (Compare the others with this line, not with the starting point.)
 # - **Own likelihood, and a colleague who errs alike,** make a confident model: better where it was good, and the last right pig is gone. On all kinds together that hardly shows.
 # - **A colleague with other habits** teaches what it knows, though its own captions are no better than the writer's. A judge need not be better than the writer. It must not be wrong *in the same places*.
-# - **Its own second skill** does what the exact verdict does, with nobody else in the room.
+# - **Its own second skill** does what the exact verdict does (it makes no mistake on these records, so the picks are the same), with nobody else in the room.
 #
-# So the talk's sentence, that agents may train one another, holds *under a condition*, and "the verdict must come from outside the model" is not quite it either. The verdict must bring something that **the writing** does not use: a truth, a person, a model that errs elsewhere, or a skill of the same weights that the error has not touched. In chats that skill may be running the program, checking the proof or looking the fact up; and the lesson below on SmolLM2 shows how hard it is to know whether a real model has it.
+# So the talk's sentence, that agents may train one another, holds *under a condition*, and "the verdict must come from outside the model" is not quite it either. The verdict must bring something that **the writing** does not use: a truth, a person, a model that errs elsewhere, or a skill of the same weights that the error has not touched. In chats that skill may be running the program, checking the proof or looking the fact up; and section 7 shows on SmolLM2 how hard it is to know whether a real model has it.
 #
 # ## 4 · Why: odds
 #
@@ -772,7 +772,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "Pairs from a critic with the same habits make the writer worse.",
         "a change below 0: it revises what was right by chance into the habit",
         {"below": 0.0},
-        "holds",
+        "inconclusive",
     ),
     (
         "colleague, other habits: gain",
@@ -780,7 +780,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "Pairs from a critic with other habits make the writer better on the whole.",
         "a change above 0, as with the same colleague as a judge",
         {"above": 0.0},
-        "inconclusive",
+        "fails",
     ),
 ]:
     lesson.claim(
@@ -798,7 +798,9 @@ for measure_name, name, statement, prediction, region, verdict in [
     )
 
 # %% [markdown]
-# Look at *colleague, other habits*, and compare with section 3. The same model that taught as a judge does something else as a critic. A judge can only choose among what the writer wrote: what it brings is bounded by that. A critic *brings its own words*, and its own errors with them: look at the two last columns.
+# Look at *colleague, other habits*, and compare with section 3. We predicted that what taught as a judge would teach as a critic. It does harm. A judge can only choose among what the writer wrote, and there it hardly found its own mistakes to choose from. A critic *brings its own words*, and its own errors with them: the writer has learned something about pigs, and lost more about dogs (the two last columns, against what the base does in the first figure). So before you let an agent rewrite, ask more of it than of one that picks.
+#
+# A critic who shares the habits is no help either; see how many of its revisions are right.
 #
 # ## 6 · A judge that gets gamed
 #
@@ -905,10 +907,11 @@ def gamed(seed: int) -> dict[str, float]:
 
 
 # %%
+SCORE = "judge's score"
 game = lesson.measure(gamed, live=0)
 if game.records:
     figure, panels = plots.new_panels(1, 3, 815, 400)
-    for axes, part in zip(panels, ("judge's score", "right", "made up"), strict=True):
+    for axes, part in zip(panels, (SCORE, "right", "made up"), strict=True):
         for place, name in enumerate(PICKERS):
             spans = [game.interval(f"{name} {turn}: {part}") for turn in range(ROUNDS + 1)]
             half = np.nan_to_num([span.high - span.mean for span in spans], posinf=0)
@@ -925,8 +928,15 @@ if game.records:
         axes.set_xlabel("rounds")
         axes.set_xticks(range(ROUNDS + 1))
     figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
+    at = {
+        (name, part, turn): game.interval(f"{name} {turn}: {part}").mean
+        for name in PICKERS
+        for part in (SCORE, "right")
+        for turn in (0, ROUNDS)
+    }
     words = "; ".join(
-        f"{name}: score {game.interval(f'{name} 0: judge{chr(39)}s score').mean:.1f} to {game.interval(f'{name} {ROUNDS}: judge{chr(39)}s score').mean:.1f}, right {game.interval(f'{name} 0: right').mean:.2f} to {game.interval(f'{name} {ROUNDS}: right').mean:.2f}"
+        f"{name}: score {at[name, SCORE, 0]:.1f} to {at[name, SCORE, ROUNDS]:.1f}, "
+        f"right {at[name, 'right', 0]:.2f} to {at[name, 'right', ROUNDS]:.2f}"
         for name in PICKERS
     )
     plots.show(figure, alt=f"Three panels over three rounds, one line per judge. {words}.")
