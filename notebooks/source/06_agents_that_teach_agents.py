@@ -1145,10 +1145,10 @@ for measure_name, name, statement, prediction, region, verdict in [
     (
         "yes or no: verdict right",
         "real: its word beats chance",
-        "Asked for yes or no, SmolLM2's word is right more often than not.",
-        "above 0.5: it was made to follow instructions",
-        {"above": 0.5},
-        "inconclusive",
+        "Asked for yes or no, SmolLM2's word is right clearly more often than a coin.",
+        "above 0.55: it was made to follow instructions",
+        {"above": 0.55},
+        "fails",
     ),
     (
         "A or B: says A",
@@ -1290,6 +1290,13 @@ if along.records:
         "Before, the writer said {before:.0%} of the records backwards without a mistake.",
         before=along.interval("before: still reads").mean,
     )
+    least = along.values("least picked, trained along")
+    lesson.say(
+        "Trained along, the judge of {few} of {bases} bases fell below half of the records in some round; the least share of all is {least:.0%}.",
+        few=sum(share < 0.5 for share in least),
+        bases=len(least),
+        least=min(least),
+    )
 
 # %% tags=["claim"]
 lesson.claim(
@@ -1307,7 +1314,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# The damage is quiet: such a judge seldom accepts what is wrong, it accepts *less* and less, as it misreads records. In a loop that takes "at least one accepted" for granted, the batch gets small and goes round and round the same rows. The repair: freeze the judge, or mix its own tasks into the reading. And watch the share that passes; log it in every round.
+# The writer unlearns the skill in both cases (nobody trains it); but a frozen copy does not care. The damage is quiet: a judge that misreads records seldom accepts what is wrong, it accepts *less* and less, and the few rows that pass go round and round. The repair: freeze the judge, or mix its own tasks into the reading. And log the share that passes, in every round.
 #
 # ### Distillation: a better writer as teacher
 #
@@ -1408,18 +1415,21 @@ for measure_name, name, statement, prediction in [
         scope="world",
         unit="of captions",
         above=0.0,
-        expected="holds",
+        expected="inconclusive" if "few" in measure_name else "holds",
         repeatable=False,
     )
 
 # %% [markdown]
+# A teacher's mistakes are taught along with the rest: one in twenty is enough to make ten times as many captions hardly better than sixty right ones. Take them out, and the teacher's captions are as good as people's; the student ends ahead of its teacher.
+
+# %% [markdown]
 # ### A weak teacher
 #
-# Can a student surpass a *poor* teacher? The writer knows how to read colors; it only does not use that. Three supervisors label 600 records for it, each about as often right as the writer itself: a colleague with the **same habits**, one with **other habits**, and a careless one who writes a **random** wrong color instead of the right one, as often as the first is wrong. The student is asked for its likeliest caption (temperature 0). How much of the gap between supervisor and what the student could have learned from right labels does it close?
+# Can a student surpass a *poor* teacher? The writer knows how to read colors; it only does not use that. Three supervisors label 600 records for it, each about as often right as the writer itself: a colleague with the **same habits**, one with **other habits**, and a careless one who writes a **random** wrong color half of the time. All are judged on the same test records; the student by its likeliest caption (temperature 0). How much of the gap between supervisor and what the student could have learned from right labels does it close?
 #
 # > **Exercise 4 · `gap_recovered`** · ★☆☆ · 4 minutes
 # >
-# > Given the accuracy of the supervisor's labels, of the student after them, and of the student after right labels (the ceiling), return the *performance gap recovered*: 0 if the student is as good as its supervisor, 1 if it reaches the ceiling. If there is no gap (the ceiling is not above the supervisor), return 0.
+# > Given the accuracy of the supervisor, of the student after its labels, and of the student after right labels (the ceiling), return the *performance gap recovered*: 0 if the student is as good as its supervisor, 1 if it reaches the ceiling. If there is no gap (the ceiling is not above the supervisor), return 0.
 # >
 # > <details><summary>Hint 1</summary>How far did it come, divided by how far it could come, both from the supervisor's level.</details>
 # > <details><summary>Hint 2</summary>It may be negative, if the student is worse than its supervisor: do not cut it off.</details>
@@ -1444,24 +1454,32 @@ def likeliest_right(model: Any, seed: int) -> float:
     return sum(map(right, scenes, said)) / len(said)
 
 
+def careless(scenes: list[Scene], seed: int) -> list[str]:
+    """Captions that have a random wrong color half of the time."""
+    rng = random.Random(seed)
+    wrong = [replace(s, color=rng.choice([c for c in world.COLORS if c != s.color])) for s in scenes]
+    return by_people([rng.choice(both) for both in zip(scenes, wrong, strict=True)], seed)
+
+
+def supervised(name: str, scenes: list[Scene], seed: int) -> list[str]:
+    """What a supervisor writes about these scenes."""
+    if name == "random errors":
+        return careless(scenes, seed)
+    return small.sample(*colleague(seed, 6 if name == "same habits" else 0), list(map(record, scenes)), seed)
+
+
+SUPERVISORS = ["same habits", "other habits", "random errors"]
+
+
 @lesson.experiment(seeds=6)
 def weak_to_strong(seed: int) -> dict[str, float]:
-    scenes, rng = base.records(LESSONS, 17_000 + seed, "train"), random.Random(seed)
-    labels = {
-        name: small.sample(*colleague(seed, shared), list(map(record, scenes)), seed)
-        for name, shared in (("same habits", 6), ("other habits", 0))
-    }
-    rate = sum(map(right, scenes, labels["same habits"])) / len(scenes)
-    seen = [
-        s if rng.random() < rate else replace(s, color=rng.choice([c for c in world.COLORS if c != s.color]))
-        for s in scenes
-    ]
-    labels["random errors"] = by_people(seen, seed)
+    scenes = base.records(LESSONS, 17_000 + seed, "train")
+    asked = base.records(TESTS, 50_000 + seed, "test")
     ceiling = likeliest_right(schooled(scenes, by_people(scenes, seed), seed), seed)
     measures = {"ceiling": ceiling, "before": likeliest_right(base_of(seed)[0], seed)}
-    for name, captions in labels.items():
-        supervisor = sum(map(right, scenes, captions)) / len(scenes)
-        student = likeliest_right(schooled(scenes, captions, seed), seed)
+    for name in SUPERVISORS:
+        supervisor = sum(map(right, asked, supervised(name, asked, seed))) / len(asked)
+        student = likeliest_right(schooled(scenes, supervised(name, scenes, seed), seed), seed)
         measures |= {f"{name}: supervisor": supervisor, f"{name}: student": student}
         measures[f"{name}: gap recovered"] = gap_recovered(supervisor, student, ceiling)
     return measures
@@ -1469,7 +1487,6 @@ def weak_to_strong(seed: int) -> dict[str, float]:
 
 # %%
 weak = lesson.measure(weak_to_strong, live=0)
-SUPERVISORS = ["same habits", "other habits", "random errors"]
 if weak.records:
     plots.table(
         [
@@ -1479,7 +1496,7 @@ if weak.records:
             ]
             for name in SUPERVISORS
         ],
-        ["supervisor", "its labels are right", "the student is right", "gap recovered"],
+        ["supervisor", "it is right", "the student is right", "gap recovered"],
         caption=f"Student before: {in_brief(weak, 'before')}; after right labels: {in_brief(weak, 'ceiling')}",
     )
 
@@ -1513,7 +1530,7 @@ for name, statement, prediction, region in [
     )
 
 # %% [markdown]
-# Labels that are right half the time can make a student that is nearly always right, if the other half errs in all directions: the student's own bias towards what is simple does the averaging. The same share of errors in one direction is a lesson like any other. What counts is not how often a teacher is wrong but *how its mistakes hang together*. (At temperature 1 the first student would copy the random errors as well: it has learned their share too.)
+# Labels that are right half the time can make a student that is nearly always right, if the other half errs in all directions: the student's own bias towards what is simple does the averaging. The same share of errors in one direction is a lesson like any other. What counts is not how often a teacher is wrong but *how its mistakes hang together*. (At temperature 1 the student of the careless one would write the random errors as well: it has learned their share too.)
 #
 # ### Teams at equal tokens
 #
@@ -1781,7 +1798,7 @@ for measure_name, name, statement, prediction, region, verdict in [
     )
 
 # %% [markdown]
-# Read it by its errors, not by its headcount. Two who err alike are one agent at twice the price. Two who err *differently* correct each other, if they **judge**: a mere vote splits four against four. And their difference is information from outside, as much as a thumb is: somebody had to train the colleague on other people's captions. The linear critic of 128 thumbs hardly tells which of four captions of one record is right (section 2 again); the same thumbs in training go further, and training also pays once, where a team pays for every record. The cheapest line of the table is no team at all but a check by a second skill.
+# Read it by its errors, not by its headcount. Two who err alike are one agent at twice the price. Two who err *differently* correct each other, if they **judge**: a mere vote splits five against four. And their difference is information from outside, as much as a thumb is: somebody had to train the colleague on other people's captions. The linear critic of 128 thumbs hardly tells which of four captions of one record is right (section 2 again); spent on training, the same thumbs come level with the best team, which our prototype had well behind; and training is paid once, a team for every record. The cheapest line of the table is no team at all but a check by a second skill.
 #
 # How different must colleagues be? Habits shared: six, three or none; and three budgets, the middle one as above:
 
