@@ -740,21 +740,28 @@ def critics(seed: int) -> dict[str, float]:
 
 
 # %%
-schools = lesson.measure(critics, live=1)
-plots.table(
-    [
+schools = lesson.measure(critics, live=0)
+if schools.records:
+    plots.table(
         [
-            critic,
-            *(
-                in_brief(schools, f"{critic}: {name}")
-                for name in ("revisions right", "right", "habit", "other")
-            ),
-        ]
-        for critic in CRITICS
-    ],
-    ["critic", "revisions that are right", "writer afterwards: right", "kinds with a habit", "other kinds"],
-    caption="64 pairs each; mean and 95% interval",
-)
+            [
+                critic,
+                *(
+                    in_brief(schools, f"{critic}: {name}")
+                    for name in ("revisions right", "right", "habit", "other")
+                ),
+            ]
+            for critic in CRITICS
+        ],
+        [
+            "critic",
+            "revisions that are right",
+            "writer afterwards: right",
+            "kinds with a habit",
+            "other kinds",
+        ],
+        caption="64 pairs each; mean and 95% interval",
+    )
 
 # %% tags=["claim"]
 for measure_name, name, statement, prediction, region, verdict in [
