@@ -360,6 +360,113 @@ def choose_pairs_from_thumbs(feedback: str, better: bool) -> str:
     return "apo_zero" if better else "dpo"
 
 
+# --- lesson 06 ----------------------------------------------------------------------------------------------
+
+
+def pick_always(scores: list[list[float]]) -> list[int | None]:
+    return [row.index(max(row)) for row in scores]
+
+
+def pick_by_truth_of_place(scores: list[list[float]]) -> list[int | None]:
+    best = [row.index(max(row)) if max(row) > 0 else None for row in scores]
+    return [place or None for place in best]
+
+
+def pick_last_of_level(scores: list[list[float]]) -> list[int | None]:
+    return [max(range(len(row)), key=lambda i: (row[i], i)) if max(row) > 0 else None for row in scores]
+
+
+def pick_scores_themselves(scores: list[list[float]]) -> list[float | None]:
+    return [max(row) if max(row) > 0 else None for row in scores]
+
+
+def pick_leaves_out(scores: list[list[float]]) -> list[int]:
+    return [row.index(max(row)) for row in scores if max(row) > 0]
+
+
+def prefers_over_everything(scores: list[list[float]], rights: list[list[bool]]) -> float:
+    flat = [
+        (score, right)
+        for row, truth in zip(scores, rights, strict=True)
+        for score, right in zip(row, truth, strict=True)
+    ]
+    pairs = [(a > b) + 0.5 * (a == b) for a, x in flat for b, y in flat if x and not y]
+    return sum(pairs) / len(pairs) if pairs else 0.5
+
+
+def _pairs_of(scores: list[float], rights: list[bool], level: float) -> list[float]:
+    both = list(zip(scores, rights, strict=True))
+    return [(a > b) + level * (a == b) for a, x in both for b, y in both if x and not y]
+
+
+def prefers_without_half(scores: list[list[float]], rights: list[list[bool]]) -> float:
+    pairs = [pair for row, truth in zip(scores, rights, strict=True) for pair in _pairs_of(row, truth, 0.0)]
+    return sum(pairs) / len(pairs) if pairs else 0.5
+
+
+def prefers_mean_of_records(scores: list[list[float]], rights: list[list[bool]]) -> float:
+    rows = [_pairs_of(row, truth, 0.5) for row, truth in zip(scores, rights, strict=True)]
+    means = [sum(row) / len(row) for row in rows if row]
+    return sum(means) / len(means) if means else 0.5
+
+
+def prefers_nothing_is_zero(scores: list[list[float]], rights: list[list[bool]]) -> float:
+    pairs = [pair for row, truth in zip(scores, rights, strict=True) for pair in _pairs_of(row, truth, 0.5)]
+    return sum(pairs) / max(1, len(pairs))
+
+
+def prefers_best_is_right(scores: list[list[float]], rights: list[list[bool]]) -> float:
+    hits = [truth[row.index(max(row))] for row, truth in zip(scores, rights, strict=True)]
+    return sum(hits) / len(hits)
+
+
+def critique_only_wrong(caption: str, facts: dict[str, str]) -> dict[str, str]:
+    reading = world.parse(caption)
+    if reading is None:
+        return dict(facts)
+    return {name: value for name, value in facts.items() if getattr(reading, name) not in (None, value)}
+
+
+def critique_by_words(caption: str, facts: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in facts.items() if value not in caption}
+
+
+def critique_says_what_is_written(caption: str, facts: dict[str, str]) -> dict[str, str]:
+    reading = world.parse(caption)
+    if reading is None:
+        return dict(facts)
+    return {name: getattr(reading, name) for name, value in facts.items() if getattr(reading, name) != value}
+
+
+def critique_silent_about_babble(caption: str, facts: dict[str, str]) -> dict[str, str]:
+    reading = world.parse(caption)
+    return (
+        {name: value for name, value in facts.items() if getattr(reading, name) != value} if reading else {}
+    )
+
+
+def gap_of_ceiling(supervisor: float, student: float, ceiling: float) -> float:
+    return student / ceiling
+
+
+def gap_cut_off(supervisor: float, student: float, ceiling: float) -> float:
+    if ceiling <= supervisor:
+        return 0.0
+    return min(1.0, max(0.0, (student - supervisor) / (ceiling - supervisor)))
+
+
+def gap_left(supervisor: float, student: float, ceiling: float) -> float:
+    return (ceiling - student) / (ceiling - supervisor) if ceiling > supervisor else 0.0
+
+
+def gap_not_divided(supervisor: float, student: float, ceiling: float) -> float:
+    return student - supervisor if ceiling > supervisor else 0.0
+
+
+def gap_without_guard(supervisor: float, student: float, ceiling: float) -> float:
+    return (student - supervisor) / (ceiling - supervisor or 1.0)
+
+
 # --- lesson 07 ----------------------------------------------------------------------------------------------
 
 Pairs = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -834,4 +941,25 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         balance_by_sentence,
     ],
     "worth": [worth_folk, worth_without_square, worth_past_the_end, worth_over_all_classes],
+    "pick_best": [
+        pick_always,
+        pick_by_truth_of_place,
+        pick_last_of_level,
+        pick_scores_themselves,
+        pick_leaves_out,
+    ],
+    "prefers_right": [
+        prefers_over_everything,
+        prefers_without_half,
+        prefers_mean_of_records,
+        prefers_nothing_is_zero,
+        prefers_best_is_right,
+    ],
+    "critique": [
+        critique_only_wrong,
+        critique_by_words,
+        critique_says_what_is_written,
+        critique_silent_about_babble,
+    ],
+    "gap_recovered": [gap_of_ceiling, gap_cut_off, gap_left, gap_not_divided, gap_without_guard],
 }
