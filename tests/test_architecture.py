@@ -41,6 +41,8 @@ HEAVY = [
     "pandas",
     "PIL",
     "tqdm",
+    "av",
+    "sklearn",
 ]
 MODULES = sorted(HELPERS.rglob("*.py"))
 
@@ -200,6 +202,8 @@ def test_importing_helpers_loads_nothing_heavy():
         "helpers.data",
         "helpers.preference.losses, helpers.preference.train, helpers.preference.fast, "
         "helpers.preference.measure",
+        "helpers.video.clips, helpers.video.film, helpers.video.writing, helpers.video.naive, "
+        "helpers.video.probes, helpers.video.controls",
         "helpers.__main__",
     ],
 )
@@ -212,6 +216,8 @@ def test_these_load_no_framework(module):
         "matplotlib",
         "IPython",
         "ipywidgets",
+        "av",
+        "sklearn",
     }
 
 

@@ -1,12 +1,12 @@
 """A clip on a notebook page: a film that plays, and beside it everything for those for whom it does not.
 
-Knows what JupyterLab, Colab and static pages let through. Knows nothing about lessons or where a film is from.
+Knows what JupyterLab, Colab and static pages let through. Knows nothing about where a film is from.
 
-The film is VP9 in WebM, inside the page. Every browser plays it, also those that are built without H.264
-(Playwright's Chromium and some Linux ones); Safari does from 16 on. It stands in the attribute `src`: of a
-notebook that it does not trust, such as a solution that somebody just opened, JupyterLab drops the addresses
-of <source> elements. It does not start by itself, and its controls pause it, slow it down and go through it.
-Pages that leave films out still have the frames, as a picture.
+The film is VP9 in WebM, inside the page: Chromium plays it even where it is built without H.264, Firefox
+does, and Safari unless it is old. It stands in the attribute `src`: of a notebook that it does not trust,
+such as a solution that somebody just opened, JupyterLab drops the addresses of <source> elements, so there
+is no second choice. It does not start by itself, and its controls pause it and go through it. Where a film
+is left out or not played, a still of its middle and its frames, as pictures, remain.
 """
 
 from __future__ import annotations
@@ -55,17 +55,18 @@ def clip_html(clip: Clip | np.ndarray, alt: str, rate: float | None = None) -> s
     film = webm(frames, rate, scale)
     if len(film) > 1000 * MAX_KILOBYTES:
         raise CourseError(
-            f"This clip takes {len(film) / 1e6:.1f} MB, more than a notebook should hold: show fewer or smaller "
-            "frames."
+            f"This clip takes {len(film) / 1e6:.1f} MB, more than a notebook should hold: "
+            "show fewer or smaller frames."
         )
     poster = frames[len(frames) // 2].repeat(scale, axis=0).repeat(scale, axis=1)
     words = page.escape(alt)
-    # What stands between the tags is shown where there are no films; `title` names it where `aria-label` goes.
+    # Between the tags: for pages without films. `title` names it where `aria-label` is dropped.
+    still, moving = _address("image/jpeg", _jpeg(poster)), _address("video/webm", film)
     player = (
-        f'<video controls loop muted playsinline preload="auto" width="{width * scale}" height="{height * scale}" '
-        f'poster="{_address("image/jpeg", _jpeg(poster))}" src="{_address("video/webm", film)}" '
-        f'aria-label="{words}" title="{words}" style="max-width:100%;height:auto;border-radius:4px;'
-        'background:#000">This page shows no films; its frames stand below.</video>'
+        f'<video controls loop muted playsinline preload="auto" width="{width * scale}" '
+        f'height="{height * scale}" poster="{still}" src="{moving}" aria-label="{words}" title="{words}" '
+        'style="max-width:100%;height:auto;border-radius:4px;background:#000">'
+        "This page shows no films; its frames stand below.</video>"
     )
     picked = np.linspace(0, len(frames) - 1, min(len(frames), _STRIP)).round().astype(int)
     titles = [f"{index / rate:.1f} s" for index in picked]
@@ -76,7 +77,7 @@ def clip_html(clip: Clip | np.ndarray, alt: str, rate: float | None = None) -> s
 
 
 def _own_rate(clip: Clip | np.ndarray) -> float:
-    """Frames a second as they were taken; six for an array, and two at least: longer gaps look like stills."""
+    """Frames a second as they were taken, but two at least, or it would look still; six for an array."""
     if not isinstance(clip, Clip):
         return 6.0
     span = float(clip.times[-1] - clip.times[0])
@@ -84,11 +85,13 @@ def _own_rate(clip: Clip | np.ndarray) -> float:
 
 
 def _small(picture: np.ndarray) -> np.ndarray:
-    """The picture, at most 96 pixels wide and high."""
-    from PIL import Image
+    """The picture, at most 96 pixels wide and high; one that is very high gets white sides."""
+    from PIL import Image, ImageOps
 
     image = Image.fromarray(picture)
     image.thumbnail((_STRIP_SIDE, _STRIP_SIDE))
+    if image.height > 2 * image.width:  # a strip fills the page's width, and would grow as high as a house
+        image = ImageOps.pad(image, (image.height // 2, image.height), color="white")
     return np.asarray(image)
 
 

@@ -128,12 +128,13 @@ _Picked = list[tuple[float, np.ndarray]]
 
 def _dense(film: Film, count: int, size: int, start: float, end: float) -> tuple[_Picked, str]:
     picked = film.following(start, count, end, size)
-    if not picked:
+    if not picked or start >= film.seconds:
         raise _nothing(film, start)
     if len(picked) < count:
         until = "its end" if end == math.inf else f"second {end:g}"
         raise CourseError(
-            f"{film.name} has only {len(picked)} of {count} frames from second {start:g} to {until}: ask for less."
+            f"{film.name} has only {len(picked)} of {count} frames from second {start:g} to {until}: "
+            "ask for less."
         )
     return picked, ""
 
@@ -149,7 +150,9 @@ def _uniform(film: Film, count: int, size: int, start: float, end: float) -> tup
         raise _nothing(film, start)
     remark = ""
     if claimed - film.seconds > max(0.5, 0.05 * claimed):
-        remark = f"The pictures of {film.name} end after {film.seconds:.1f} s, not {claimed:.1f} s as it says."
+        remark = (
+            f"The pictures of {film.name} end after {film.seconds:.1f} s, not {claimed:.1f} s as it says."
+        )
     return picked, remark
 
 

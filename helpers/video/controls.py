@@ -1,4 +1,4 @@
-"""What must fail if a probe's success means what it seems to mean: the same features with something taken away.
+"""What must fail if a probe's success means what it seems to: features with something taken away.
 
 Knows arrays of frame features and labels. Knows nothing about probes or about where features come from.
 
@@ -66,13 +66,15 @@ def backward(features: np.ndarray) -> np.ndarray:
 
 
 def shuffled_labels(labels: Sequence[Hashable], seed: int) -> np.ndarray:
-    """The labels dealt to other clips: what a probe of this size learns by heart. Train on these."""
+    """The labels dealt to other clips: what a probe of this size learns by heart. Train on these.
+
+    On average the test then gives chance. A single deal may not: clips that look alike are all named right
+    or all wrong together, so that two labels which features tell apart well give anything from 0 to 1.
+    """
     return np.random.default_rng(seed).permutation(np.asarray(labels))
 
 
-def control_labels(
-    types: Sequence[Hashable], labels: Sequence[Hashable], seed: int
-) -> np.ndarray:
+def control_labels(types: Sequence[Hashable], labels: Sequence[Hashable], seed: int) -> np.ndarray:
     """The control task of Hewitt and Liang (2019, arXiv:1909.03368): a random label for each *type*.
 
     Clips of one type share a label, drawn with the labels' own frequencies, so the task can only be done by

@@ -26,8 +26,10 @@ MAX_PIXELS = 40_000_000
 # Demuxers by name. Others may open further files or addresses (playlists), show any text as a film, or know
 # times only roughly. The last few hold sound, and are here so that it can be told.
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpegts,ogg,mp3,wav,flac,aac,aiff"
-_NO_STAMPS = ("avi",)  # it tells when frames are decoded, evenly; when they are shown follows from their order
+# It tells when frames are decoded, evenly; when they are shown follows from their order.
+_NO_STAMPS = ("avi",)
 _UNSEEKABLE = ("gif", "apng")  # each frame changes the one before, and nothing marks the whole ones
+_INDEXED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi")  # others' indexes have gaps
 _WORTH_A_JUMP = 2.0  # seconds to skip, where no index says how far away the next key frame is
 _STEPS_BACK = (0.0, 1.0, 5.0, 30.0)  # seconds: a jump may land after its goal; then it aims earlier
 _TINY = 1e-6  # seconds: less than any time base, more than rounding
@@ -165,7 +167,8 @@ class Film:
                     rate = self._stream.average_rate or 25
                     stamp = (last or 0) + max(1, round(1 / (rate * self._stream.time_base)))
                 if stamp is not None:
-                    frame.pts = last = stamp
+                    last = stamp if last is None else max(last, stamp)  # damaged stamps may run backward
+                    frame.pts = last
                     yield frame
 
     def _time(self, frame: VideoFrame) -> float:
@@ -190,7 +193,8 @@ class Film:
         if time <= here or self._container.format.name in _UNSEEKABLE:
             return False
         entries, goal = self._stream.index_entries, self._stamp(time)
-        if len(entries) and entries[len(entries) - 1].timestamp >= goal:
+        complete = self._container.format.name in _INDEXED and len(entries) > 0
+        if complete and entries[len(entries) - 1].timestamp >= goal:
             found = entries.search_timestamp(goal)
             return found >= 0 and entries[found].timestamp > self._stamp(here)
         return time - here > _WORTH_A_JUMP

@@ -32,7 +32,9 @@ def naive_film(scene: world.Scene, frames: int = 8, px: int = 32) -> np.ndarray:
             if scene.place == "night":
                 image = moonlit(image)
             image = scaled(image, side, animal.angle)  # larger than `side` if it is turned
-            image.putalpha(image.getchannel("A").point([level * animal.opacity // 256 for level in range(256)]))
+            image.putalpha(
+                image.getchannel("A").point([level * animal.opacity // 256 for level in range(256)])
+            )
             corner = tuple(round(middle * px - image.width / 2) for middle in (animal.x, animal.y))
             picture.paste(image, corner, image)
         reel.append(np.asarray(picture))

@@ -67,7 +67,9 @@ def linear_probe(
     (train, test) = (part.reshape(len(part), -1) for part in (train, test))
     train, test = _standardized(train, test)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # long before the last digits, accuracy is settled
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # long before the last digits, accuracy is settled
         probe = LogisticRegression(C=freedom, max_iter=1000).fit(train, goal)
     return _probed(probe.predict(train), probe.predict(test), goal, wanted)
 
@@ -104,7 +106,9 @@ def attentive_probe(
 
     train, test, goal, wanted = _checked(train, train_labels, test, test_labels)
     if train.ndim != 3:
-        raise CourseError(f"An attentive probe needs features (clips, frames, dimensions), not {train.shape}.")
+        raise CourseError(
+            f"An attentive probe needs features (clips, frames, dimensions), not {train.shape}."
+        )
     flat, flat_test = _standardized(*(part.reshape(-1, part.shape[-1]) for part in (train, test)))
     inputs, test_inputs = (
         torch.from_numpy(part.reshape(shape).astype(np.float32))
@@ -183,13 +187,17 @@ def _checked(
         )
     if 0 in train.shape or 0 in test.shape or (len(train), len(test)) != (len(goal), len(wanted)):
         raise CourseError(
-            f"A probe needs a label per clip: {len(train)} and {len(test)} clips, {len(goal)} and {len(wanted)}"
-            " labels."
+            f"A probe needs a label per clip: {len(train)} and {len(test)} clips, "
+            f"{len(goal)} and {len(wanted)} labels."
         )
+    if goal.ndim != 1 or wanted.ndim != 1:
+        raise CourseError("A label is one word or number: join what consists of several, such as (cat, red).")
     if not (np.isfinite(train).all() and np.isfinite(test).all()):
         raise CourseError("A feature is not a number (NaN or infinite): look at the encoder.")
     if len(set(goal.tolist())) < 2:
-        raise CourseError(f"All training clips are labeled {goal[0]!s}: a probe needs two labels to tell apart.")
+        raise CourseError(
+            f"All training clips are labeled {goal[0]!s}: a probe needs two labels to tell apart."
+        )
     return train, test, goal, wanted
 
 
@@ -211,7 +219,9 @@ def _in_batches(probe: nn.Module, inputs: Tensor) -> np.ndarray:
     return np.concatenate([probe(part).argmax(1).numpy() for part in inputs.split(512)])
 
 
-def _attentive(dimensions: int, frames: int | None, classes: int, width: int = 64, heads: int = 4) -> nn.Module:
+def _attentive(
+    dimensions: int, frames: int | None, classes: int, width: int = 64, heads: int = 4
+) -> nn.Module:
     """The attentive probe; with `frames`, one that knows positions."""
     import torch
     from torch import nn

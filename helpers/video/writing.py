@@ -28,6 +28,7 @@ _OPTIONS = {
     "libx264": {"crf": "18", "preset": "medium", "threads": "1"},
     "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "5", "threads": "1"},
 }
+_REPEATABLE = {"fflags": "bitexact"}  # no random identifier of the file, no version of the library
 _BT709 = 1  # the code of the colors of high-definition films, which every player understands
 
 
@@ -58,7 +59,7 @@ def write_clip(path: Path | str, frames: np.ndarray, rate: float = 6.0, scale: i
         handle, partial = tempfile.mkstemp(suffix=path.suffix.lower(), dir=path.parent)
         os.close(handle)
         options = {"movflags": "faststart"} if path.suffix.lower() == ".mp4" else {}
-        with av.open(partial, "w", options=options) as container:
+        with av.open(partial, "w", options=options | _REPEATABLE) as container:
             _encode(container, CODECS[path.suffix.lower()], frames, rate, scale)
         os.chmod(partial, 0o644)  # mkstemp's own mode is for secrets
         os.replace(partial, path)
@@ -75,7 +76,7 @@ def webm(frames: np.ndarray, rate: float = 6.0, scale: int = 1) -> bytes:
     import av
 
     with io.BytesIO() as buffer:
-        with av.open(buffer, "w", format="webm") as container:
+        with av.open(buffer, "w", format="webm", options=_REPEATABLE) as container:
             _encode(container, CODECS[".webm"], frames, rate, scale)
         return buffer.getvalue()
 
@@ -87,8 +88,10 @@ def _check(frames: np.ndarray, rate: float, scale: int) -> None:
         raise CourseError(f"A film is an array uint8 (frames, height, width, 3), not {kind}.")
     if not (math.isfinite(rate) and 0.01 <= rate <= 1000):
         raise CourseError(f"rate, the frames a second, must be from 0.01 to 1000; not {rate}.")
-    if not (scale >= 1 and max(shape[1:3]) * scale <= MAX_SIDE):
-        raise CourseError(f"A frame of {shape[1]} x {shape[2]} times {scale} is not from 1 to {MAX_SIDE} pixels.")
+    if not (scale >= 1 and scale == int(scale) and max(shape[1:3]) * scale <= MAX_SIDE):
+        raise CourseError(
+            f"A frame of {shape[1]} x {shape[2]} times {scale} is not from 1 to {MAX_SIDE} pixels."
+        )
 
 
 def _encode(container: OutputContainer, codec: str, frames: np.ndarray, rate: float, scale: int) -> None:
@@ -96,7 +99,7 @@ def _encode(container: OutputContainer, codec: str, frames: np.ndarray, rate: fl
 
     # A key frame every two seconds, for those who read a few frames only or drag the slider of a player.
     options = _OPTIONS[codec] | {"g": str(max(12, round(2 * rate)))}
-    stream = container.add_stream(codec, rate=Fraction(rate).limit_denominator(1001), options=options)
+    stream = container.add_stream(codec, rate=Fraction(float(rate)).limit_denominator(1001), options=options)
     height, width = (side * scale + side * scale % 2 for side in frames.shape[1:3])
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     context = stream.codec_context

@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 
 from helpers import settings
-from helpers.course import setup
 from helpers.manifest import LessonEntry, load
 
 pytestmark = pytest.mark.browser
@@ -59,20 +58,6 @@ _STATE = """() => {
 # JupyterLab keeps the arrow keys for moving between cells while a menu is closed.
 _KEYS = {"SELECT": ["Space", "ArrowDown", "Enter"], "DIV": ["ArrowRight"]}
 _PICTURES = """widget => [...widget.querySelectorAll('img')].map(picture => picture.src).join(' ')"""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """The path of Chromium; without one the test is skipped, and on CI it fails."""
-    path = setup.chromium()
-    if path is None:
-        line = (
-            "no Chromium found; to run browser tests: python -m helpers setup --test, or install 'chromium'"
-        )
-        if os.environ.get("CI") == "true":
-            pytest.fail(line)
-        pytest.skip(line)
-    return path
 
 
 @pytest.fixture(scope="module")

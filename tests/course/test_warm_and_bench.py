@@ -61,6 +61,12 @@ def test_a_rate_is_scenes_a_second():
     )
 
 
+@pytest.fixture
+def _no_film(monkeypatch):
+    monkeypatch.setattr(bench, "video_ratios", lambda: [])
+
+
+@pytest.mark.usefixtures("_no_film")
 def test_the_benchmark_measures_the_world_and_prints_ratios(monkeypatch, capsys):
     rates = bench.world_rates(pictures=200, films=30, naive=5)
     by_name = {entry.name: entry.per_second for entry in rates}
@@ -74,6 +80,7 @@ def test_the_benchmark_measures_the_world_and_prints_ratios(monkeypatch, capsys)
     assert "(wanted: 5,000" in printed
 
 
+@pytest.mark.usefixtures("_no_film")
 @pytest.mark.parametrize(("per_second", "status"), [(4999.0, 1), (5000.0, 0)])
 def test_a_rate_below_what_the_course_wants_fails_the_benchmark(monkeypatch, capsys, per_second, status):
     pictures = bench.Rate("pictures, 32 px", per_second, "pictures/s", 5000)
@@ -92,6 +99,30 @@ def test_trainings_are_timed_beside_each_other(monkeypatch):
     assert min(entry.ratio for entry in (kto, dpo, sft)) > 1
 
 
+def test_films_are_drawn_and_read_faster_than_the_naive_way():
+    drawn, read = bench.video_ratios(films=12, naive=2, seconds=40)
+    assert (drawn.unit, read.unit) == ("films/s", "clips/s")
+    assert drawn.ratio > 2
+    assert read.ratio > 2
+
+
+@pytest.mark.parametrize(("fast", "status"), [(7.9, 1), (8.1, 0)])
+def test_a_way_that_is_not_fast_enough_fails_the_benchmark(monkeypatch, capsys, fast, status):
+    monkeypatch.setattr(
+        bench,
+        "world_rates",
+        lambda: [
+            bench.Rate("pictures, 32 px", 9000.0, "pictures/s", 5000),
+            bench.Rate("naive: every sprite anew", 100.0, "pictures/s"),
+        ],
+    )
+    monkeypatch.setattr(bench, "training_speedups", lambda: [])
+    monkeypatch.setattr(bench, "video_ratios", lambda: [bench.Ratio("a film", fast, 1.0, "clips/s", 8)])
+    assert bench.run() == status
+    assert ("✘ too slow" in capsys.readouterr().out) == bool(status)
+
+
+@pytest.mark.usefixtures("_no_film")
 @pytest.mark.parametrize(("trl", "status"), [(3.5, 1), (3.7, 0)])
 def test_a_loop_that_is_not_fast_enough_fails_the_benchmark(monkeypatch, capsys, trl, status):
     pictures = bench.Rate("pictures, 32 px", 9000.0, "pictures/s", 5000)

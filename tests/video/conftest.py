@@ -1,83 +1,30 @@
-"""Film files made for tests: every frame tells its own number by its gray."""
+"""Shared by the tests on video: one long film."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
-import numpy as np
 import pytest
 
-LOW, STEP = 20, 7  # gray of frame 0, and how much brighter the next one is; 32 frames, then from the start
-
-
-def counting(count: int, height: int = 64, width: int = 96) -> np.ndarray:
-    """Frames that can be told apart: uint8 (count, height, width, 3)."""
-    grays = (LOW + STEP * (np.arange(count) % 32)).astype(np.uint8)
-    return np.broadcast_to(grays[:, None, None, None], (count, height, width, 3)).copy()
-
-
-def numbers(frames: np.ndarray) -> list[int]:
-    """Which frames of `counting` these are (modulo 32)."""
-    return np.round((frames.mean(axis=(1, 2, 3)) - LOW) / STEP).astype(int).tolist()
-
-
-def encode(
-    path: Path,
-    frames: np.ndarray,
-    rate: int = 8,
-    codec: str = "libx264",
-    pix_fmt: str = "yuv420p",
-    stamps: list[int] | None = None,
-    options: dict[str, str] | None = None,
-    container: dict[str, str] | None = None,
-    prepare: Callable[[Any], None] = lambda stream: None,
-    sound: float = 0.0,
-) -> Path:
-    """Write frames to `path`, with time stamps of 1/1000 s if given, and with `sound` seconds of silence."""
-    with av.open(str(path), "w", options=container or {}) as out:
-        stream = out.add_stream(codec, rate=rate, options=options or {})
-        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], pix_fmt
-        if stamps:
-            stream.codec_context.time_base = Fraction(1, 1000)
-        prepare(stream)
-        silence = out.add_stream("aac", rate=48000) if sound else None
-        for index, picture in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pix_fmt)
-            if stamps:
-                frame.pts, frame.time_base = stamps[index], Fraction(1, 1000)
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode())
-        if silence is not None:
-            hush(out, silence, sound)
-    return path
-
-
-def hush(out: Any, stream: Any, seconds: float) -> None:
-    for index in range(int(seconds * 48000) // 1024):
-        frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), format="fltp", layout="stereo")
-        frame.sample_rate, frame.pts, frame.time_base = 48000, 1024 * index, Fraction(1, 48000)
-        out.mux(stream.encode(frame))
-    out.mux(stream.encode())
+from tests.video.film_files import counting
 
 
 @pytest.fixture(scope="session")
 def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten minutes of 640 x 360 at 25 frames a second, a key frame every two seconds."""
+    """Ten minutes of 640 x 360 at 10 frames a second: a key frame every two seconds, a new gray every 20."""
     path = tmp_path_factory.mktemp("films") / "long.mp4"
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=25, options={"preset": "ultrafast", "g": "50"})
+        stream = out.add_stream("libx264", rate=10, options={"preset": "ultrafast", "g": "20"})
         stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
         shades = [
             av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
             for picture in counting(32, 360, 640)
         ]
-        for index in range(15_000):
-            shade = shades[index // 500 % 32]  # another shade every 20 seconds
-            shade.pts, shade.time_base = index, Fraction(1, 25)
+        for index in range(6_000):
+            shade = shades[index // 200 % 32]
+            shade.pts, shade.time_base = index, Fraction(1, 10)
             out.mux(stream.encode(shade))
         out.mux(stream.encode())
     return path
