@@ -301,12 +301,12 @@ climbed = lesson.measure(ladder, live=1)
 QUESTIONS = ["color", "kind", "does it move?", *PAIRED, "verb"]
 columns = ["no look", *VIEWS]
 means = np.array([[climbed.interval(f"{q}: {view}").mean for view in columns] for q in QUESTIONS])
-figure, axes = plots.new_figure(760, 400)
+figure, axes = plots.new_figure(800, 400)
 mesh = axes.pcolormesh(means, cmap="cividis", vmin=0, vmax=1, edgecolors="white", linewidth=2)
 for (row, column), value in np.ndenumerate(means):
     ink = "white" if value < 0.55 else "black"
     axes.text(column + 0.5, row + 0.5, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=12)
-axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
+axes.set_xticks(np.arange(len(columns)) + 0.5, [name.replace(" ", "\n") for name in columns])
 axes.set_yticks(np.arange(len(QUESTIONS)) + 0.5, QUESTIONS)
 axes.invert_yaxis()
 axes.grid(False)
@@ -412,6 +412,8 @@ for question in [*PAIRED, "verb"]:
     )
 
 # %% [markdown]
+# Why does “shuffled” fail where the bag succeeds, at *does it move?* A weighted sum cannot compute a spread. The bag hands it over, ready-made. Keep this in mind for section 7: what a probe cannot compute, it cannot find.
+#
 # A bag scores *exactly* one half on the three pairs: a film and its reversal give it the same numbers, so whatever it answers is right for one of the two. The bag is also the best view for kind and color: eight looks average out what one frame shows badly (a far-away animal, a vanishing one), while eight times as many weights mostly learn by heart.
 #
 # So “video” is not one thing. Much of what films are used for (which animal, which color, which place) is answered by their frames one at a time, and a model that is praised on such questions may never have looked at time. The facts that *no* collection of pictures holds are in the last rows. When you read that a model understands video, ask which rows were tested.
@@ -807,7 +809,7 @@ if paths:
 #
 # - *which film?* Probes learn from the first half of each film and are asked about the second half;
 # - *retrieval*: for one frame, the nearest among all frames that are not within a second of it; is it of the same film?
-# - *as filmed or shuffled?* Nothing is trained: in a window of eight frames, add up the distances from each vector to the next. In order, the path should be shorter than in a random order;
+# - *as filmed or not?* Nothing is trained: in a window of eight frames, add up the distances from each vector to the next. As filmed, the path should be shorter than in a random order, and than with two neighbors swapped;
 # - *forward or backward?* Probes learn from some quarters of each film and are asked about the others. Every window is there twice, in both directions.
 #
 # A seed means other windows, other quarters; it does **not** mean other films. The intervals speak of these three.
@@ -845,17 +847,20 @@ def path_length(window: np.ndarray) -> float:
     return float(np.linalg.norm(np.diff(window, axis=0), axis=-1).sum())
 
 
-def in_order_or_shuffled(seed: int) -> dict[str, float]:
-    rng, won = np.random.default_rng([112, seed]), {"vectors": [], "pixels": []}
+def in_order_or_not(seed: int) -> dict[str, float]:
+    """Share of windows whose path is shorter as filmed than shuffled, or with two neighbors swapped."""
+    rng, won = np.random.default_rng([112, seed]), {}
     for name in paths:
-        small = real_clip(name).frames[:, ::8, ::8].reshape(len(real_features(name)), -1) / 255.0
-        for start in rng.integers(len(small) - FRAMES + 1, size=40):
-            order = rng.permutation(FRAMES)
-            for kind, frames in [("vectors", real_features(name)), ("pixels", small)]:
-                window = frames[start : start + FRAMES]
-                filmed, mixed = path_length(window), path_length(window[order])
-                won[kind].append((filmed < mixed) + 0.5 * (filmed == mixed))
-    return {f"order: {kind}": float(np.mean(wins)) for kind, wins in won.items()}
+        pixels = real_clip(name).frames[:, ::8, ::8].reshape(len(real_features(name)), -1) / 255.0
+        for start in rng.integers(len(pixels) - FRAMES + 1, size=40):
+            shuffled, swapped, place = rng.permutation(FRAMES), np.arange(FRAMES), rng.integers(FRAMES - 1)
+            swapped[[place, place + 1]] = place + 1, place
+            for kind, rows in [("vectors", real_features(name)), ("pixels", pixels)]:
+                window = rows[start : start + FRAMES]
+                for what, order in [("shuffled", shuffled), ("swapped", swapped)]:
+                    one, two = path_length(window), path_length(window[order])
+                    won.setdefault(f"{what}: {kind}", []).append((one < two) + 0.5 * (one == two))
+    return {measure: float(np.mean(wins)) for measure, wins in won.items()}
 
 
 # %% tags=["evidence"]
@@ -890,7 +895,7 @@ def retrieved(seed: int) -> dict[str, float]:
 
 @lesson.experiment(seeds=6)
 def real_film(seed: int) -> dict[str, float]:
-    measures = which_film(seed) | in_order_or_shuffled(seed) | forward_or_backward(seed) | retrieved(seed)
+    measures = which_film(seed) | in_order_or_not(seed) | forward_or_backward(seed) | retrieved(seed)
     measures["film: one frame is worth"] = measures["film: random frame"] - measures["film: no look"]
     measures["retrieval: over chance"] = measures["retrieval"] - measures["retrieval: chance"]
     return measures
@@ -910,12 +915,14 @@ if watched.records:
         caption="Share of real windows answered right, mean and 95% interval",
     )
     lesson.say(
-        "From the mean color of one frame alone (three numbers), the film is named right in {color} of the windows. Retrieval: the nearest frame is of the same film in {same} of the cases (chance {chance:.2f}). As filmed or shuffled: the path of the encoder's vectors is shorter in order in {vectors} of the windows; that of raw pixels in {pixels}.",
+        "From the mean color of one frame alone (three numbers), the film is named right in {color} of the windows. Retrieval: the nearest frame is of the same film in {same} of the cases (chance {chance:.2f}). The path of the encoder's vectors is shorter as filmed than shuffled in {vectors} of the windows, and shorter than with two neighbors swapped in {swapped}; the path of raw pixels in {pixels} and {pixels_swapped}.",
         color=str(watched.interval("film: mean color")),
         same=str(watched.interval("retrieval")),
         chance=watched.interval("retrieval: chance").mean,
-        vectors=str(watched.interval("order: vectors")),
-        pixels=str(watched.interval("order: pixels")),
+        vectors=str(watched.interval("shuffled: vectors")),
+        swapped=str(watched.interval("swapped: vectors")),
+        pixels=str(watched.interval("shuffled: pixels")),
+        pixels_swapped=str(watched.interval("swapped: pixels")),
     )
 
 # %% tags=["claim"]
@@ -937,10 +944,10 @@ for measure, name, statement, prediction, above, verdict in [
         "holds",
     ),
     (
-        "order: vectors",
+        "swapped: vectors",
         "real: neighbors in time",
-        "The order of real frames, up to its direction, can be read from single-frame vectors without training.",
-        "the path in order is shorter than a shuffled one in more than half of the windows (above 0.5)",
+        "Two real neighboring frames that changed places are noticed from single-frame vectors, without training.",
+        "the path as filmed is shorter than with two neighbors swapped in more than half of the windows (above 0.5)",
         0.5,
         "holds",
     ),
@@ -1009,7 +1016,7 @@ for path in mine[:5] if encoder else []:
 # ---
 # ## Dig deeper
 #
-# Three independent sections; none is needed to go on.
+# Four independent sections; none is needed to go on.
 #
 # ### 7 · A probe at chance does not show absence
 #
@@ -1257,7 +1264,7 @@ def arrow(seed: int) -> dict[str, float]:
     measures = {}
     for elasticity in ELASTICITIES:
         rng = np.random.default_rng([115, seed, round(1000 * elasticity)])
-        train, test = balls(450, elasticity, rng), balls(400, elasticity, rng)
+        train, test = balls(450, elasticity, rng), balls(1500, elasticity, rng)
         measures[f"in order {elasticity}"] = linear_probe(*train, *test).accuracy
         bags = [(bag(part[0]), part[1]) for part in (train, test)]
         measures[f"bag {elasticity}"] = linear_probe(*bags[0], *bags[1]).accuracy
@@ -1268,8 +1275,11 @@ def arrow(seed: int) -> dict[str, float]:
 arrows = lesson.measure(arrow, live=lesson.size(2, smoke=1))
 figure, axes = plots.new_figure(640, 320)
 for view in ["in order", "bag"]:
-    axes.plot(ELASTICITIES, [arrows.interval(f"{view} {e}").mean for e in ELASTICITIES], label=view)
-axes.invert_xaxis()
+    axes.plot(
+        [f"{e:g}" for e in ELASTICITIES],
+        [arrows.interval(f"{view} {e}").mean for e in ELASTICITIES],
+        label=view,
+    )
 axes.set_ylim(0.4, 1.03)
 axes.set_xlabel("elasticity of the ball")
 axes.set_ylabel("share told forward from backward")
@@ -1309,6 +1319,62 @@ lesson.claim(
 
 # %% [markdown]
 # No training, however long, beats one half where the world is reversible: that is a property of the world, not of the probe. Before you train a model to tell forward from backward (a popular task for learning from films without labels), ask what in your films could tell. If it learns the task all the same, look for what gave it away: a logo, a compression artifact, a fade that always comes last.
+
+# %% [markdown]
+# ### 10 · Attention knows no order unless it is told
+#
+# Large video models are probed by **attention**: one learned question is put to all frames, and the answer is a mixture of them, weighted by how well they fit. The mixture is the same in whatever order the frames come. So an attentive probe must be *told* when each frame was taken: a learned vector is added for each position. Take the positions away, and it is a learned bag.
+
+# %% tags=["evidence"]
+from helpers.video.probes import attentive_probe
+
+
+@lesson.experiment(seeds=6)
+def attention(seed: int) -> dict[str, float]:
+    measures = {}
+    for question in ["left or right", "verb"]:
+        train, test = questions_about(seed)[question]
+        for name, positions in [("with positions", True), ("without", False)]:
+            measures[f"{question}: {name}"] = attentive_probe(
+                *train, *test, seed=seed, positions=positions
+            ).accuracy
+        measures[f"{question}: positions are worth"] = (
+            measures[f"{question}: with positions"] - measures[f"{question}: without"]
+        )
+    return measures
+
+
+# %%
+attended = lesson.measure(attention, live=1)
+plots.table(
+    [
+        [question, *(str(attended.interval(f"{question}: {name}")) for name in ["without", "with positions"])]
+        + [str(climbed.interval(f"{question}: {view}")) for view in ["bag of frames", "in order"]]
+        for question in ["left or right", "verb"]
+    ],
+    ["question", "attention without positions", "with positions", "linear: bag", "linear: in order"],
+    caption="Share of test films answered right, mean and 95% interval",
+)
+
+# %% tags=["claim"]
+for question in ["left or right", "verb"]:
+    lesson.claim(
+        attention,
+        f"{question}: positions are worth",
+        name=f"attention needs positions: {question}",
+        statement=f"An attentive probe that knows when each frame was taken beats one that does not: {question}"
+        + ("." if question == "verb" else "?"),
+        prediction="a higher accuracy (difference above 0): without positions it is blind to order",
+        talk=["T9"],
+        scope="world",
+        unit="of films",
+        above=0.0,
+        expected="holds",
+        tolerance=0.15,
+    )
+
+# %% [markdown]
+# So a model *may* be able to use order and still not do it: positions must reach it, and training must have made order pay. When a video model answers the same on shuffled frames, either of the two may be missing.
 
 # %% [markdown]
 # ## Quiz
