@@ -287,9 +287,12 @@ def ladder(seed: int) -> dict[str, float]:
     for question, (train, test) in questions_about(seed).items():
         found = climb(train, test, seed)
         measures |= {f"{question}: {view}": accuracy for view, accuracy in found.items()}
-        measures[f"{question}: one frame is worth"] = found["random frame"] - found["no look"]
-        measures[f"{question}: more frames are worth"] = found["bag of frames"] - found["random frame"]
-        measures[f"{question}: order is worth"] = found["in order"] - found["bag of frames"]
+        for name, more, less in [
+            ("one frame is worth", "random frame", "no look"),
+            ("more frames are worth", "bag of frames", "random frame"),
+            ("order is worth", "in order", "bag of frames"),
+        ]:
+            measures[f"{question}: {name}"] = round(found[more] - found[less], 6)  # no 1e-17
     return measures
 
 
@@ -318,7 +321,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Read each row from left to right, and look for the first jump. The rows fall into three groups: one frame; many frames; order. And look at the two columns of one size: “shuffled frames” has as many numbers as “in order”, so what separates them is order and nothing else.
+# Read each row from left to right, and look for the first large jump. The rows fall into three groups: one frame; many frames; order. And look at the two columns of one size: “shuffled frames” has as many numbers as “in order”, so what separates them is order and nothing else.
 #
 # How much is a step worth, and is the difference more than luck? The intervals say it:
 
@@ -717,7 +720,7 @@ lesson.widget(
 )
 
 # %% [markdown]
-# The bags never change their answer: that is what a bag is. The probe for “left or right” must choose one of two words, even of a cow that sits: a probe answers what it was asked, also where the question makes no sense.
+# As long as every frame is there once, the bags never change their answer: that is what a bag is. (Freeze the film on its first frame, and ask again whether it moves.) The probe for “left or right” must choose one of two words, even of a cow that sits: a probe answers what it was asked, also where the question makes no sense.
 
 # %% [markdown]
 # ## 6 · In the field: a real film
@@ -803,7 +806,7 @@ if paths:
     )
 
 # %% [markdown]
-# Both find the cuts. They differ in between, where something passes close to the camera: many pixels change, yet it is the same street.
+# Both find the cuts. They differ in between: where something passes close to the camera, many pixels change, while the vectors say that it is still much the same street. (And read the names above with a smile: an encoder of photographs met a cartoon, and was sometimes quite sure.)
 #
 # **What do a frame, a bag and the order tell?** Four questions, each with its chance:
 #
@@ -975,7 +978,7 @@ for measure, name, statement, prediction, above, verdict in [
     )
 
 # %% [markdown]
-# Which film it is, and which frame belongs to it, are easy questions: these films differ in everything, and the mean color of a frame does much of the work without any encoder. A test that everybody passes tells encoders apart no better than films.
+# Which film it is, and which frame belongs to it, are easy questions: these films differ in everything, and the mean color of a frame does much of the work without any encoder. A test that everybody passes separates nobody.
 #
 # Which frames are *neighbors* in time is easy to see, with an encoder or without: the world changes little from one moment to the next. Which of two neighbors came *first* is another matter. The bag is at exactly one half again, and whether the probe on ordered frames knows the direction, the table says. With hours of film instead of seconds, networks do learn it (Wei et al. below): from smoke that rises, water that falls, doors that are pulled open by somebody who is then there. Where nothing of that kind is in view, there is nothing to see.
 #
