@@ -215,7 +215,7 @@ def _scrub_html(
     frames, rows = films[film][places], features[film][places]
     picked = frame - 1
     strip = plots.film_strip_html(frames, f"{film} The eight frames, {order}.")
-    large = plots.picture_html(frames[picked], f"Frame {frame} of the order above: the picked one.", scale=3)
+    large = plots.picture_html(frames[picked], f"Frame {frame} of the order above: the picked one.")
     cells = []
     for name, reader in readers.items():
         answers = sorted(reader(rows, picked).items(), key=lambda pair: -pair[1])[:2]
