@@ -120,6 +120,7 @@ def models() -> str:
     from helpers.models.hub import HUB
     from helpers.models.hub_data import DATASETS
     from helpers.models.real import PACKAGED
+    from helpers.video.samples import DISTRIBUTION as FILMS
 
     rows = [
         [_cell(model.name), ", ".join(f"`{package}`" for package in model.packages), model]
@@ -132,6 +133,10 @@ def models() -> str:
     ]
     labels = "the names of ImageNet's 1000 classes, `helpers/models/imagenet_labels.txt`"
     cells.append([labels, "torchvision", "–", "BSD-3-Clause", "naming what the image encoder sees"])
+    license_of_films = "BSD (package); Big Buck Bunny: © 2008 Blender Foundation, CC BY 3.0"
+    cells.append(
+        ["three short films", f"`{FILMS}`", "2 MB", license_of_films, "the field sections on real films"]
+    )
     return _rows(["model or data", "from", "size", "license", "used for"], cells)
 
 

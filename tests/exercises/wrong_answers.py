@@ -816,6 +816,87 @@ def worth_over_all_classes(p: float, classes: int) -> float:
     return 1 / remains**2 if remains > 1e-9 else math.inf
 
 
+# --- lesson 11 ----------------------------------------------------------------------------------------------
+
+
+def shuffle_all_alike(features: np.ndarray, seed: int) -> np.ndarray:
+    return features[:, np.random.default_rng(seed).permutation(features.shape[1])]
+
+
+def shuffle_films(features: np.ndarray, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(features)
+
+
+def shuffle_tears_frames(features: np.ndarray, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).permuted(features, axis=1)
+
+
+def shuffle_in_place(features: np.ndarray, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    for film in features:
+        rng.shuffle(film)
+    return features
+
+
+def shuffle_draws_again(features: np.ndarray, seed: int) -> np.ndarray:
+    films, frames = features.shape[:2]
+    order = np.random.default_rng(seed).integers(frames, size=(films, frames))
+    return features[np.arange(films)[:, None], order]
+
+
+def shuffle_without_seed(features: np.ndarray, seed: int) -> np.ndarray:
+    films, frames = features.shape[:2]
+    order = np.random.default_rng().permuted(np.tile(np.arange(frames), (films, 1)), axis=1)
+    return features[np.arange(films)[:, None], order]
+
+
+def shuffle_rotates(features: np.ndarray, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.stack([np.roll(film, rng.integers(8), axis=0) for film in features])
+
+
+def control_per_film(types: list[str], labels: list[str], seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(labels)
+
+
+def control_knows_the_task(types: list[str], labels: list[str], seed: int) -> np.ndarray:
+    seen = dict(zip(types, labels, strict=True))
+    return np.array([seen[kind] for kind in types])
+
+
+def control_one_for_all(types: list[str], labels: list[str], seed: int) -> np.ndarray:
+    return np.full(len(types), np.random.default_rng(seed).choice(labels))
+
+
+def control_uniform(types: list[str], labels: list[str], seed: int) -> np.ndarray:
+    rng, names = np.random.default_rng(seed), sorted(set(labels))
+    drawn = {kind: rng.choice(names) for kind in dict.fromkeys(types)}
+    return np.array([drawn[kind] for kind in types])
+
+
+def control_ignores_seed(types: list[str], labels: list[str], seed: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    drawn = {kind: rng.choice(labels) for kind in dict.fromkeys(types)}
+    return np.array([drawn[kind] for kind in types])
+
+
+def turn_modulo(degrees: float) -> float:
+    return degrees % 360
+
+
+def turn_other_half(degrees: float) -> float:
+    return (degrees + 180) % 360 - 180
+
+
+def turn_mirrored(degrees: float) -> float:
+    turn = degrees % 360
+    return 360 - turn if turn > 180 else turn
+
+
+def turn_once(degrees: float) -> float:
+    return degrees - 360 if degrees > 180 else degrees
+
+
 WRONG: dict[str, list[Callable[..., Any]]] = {
     "caption_for": [
         caption_forgets_place,
@@ -962,4 +1043,21 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         critique_silent_about_babble,
     ],
     "gap_recovered": [gap_of_ceiling, gap_cut_off, gap_left, gap_not_divided, gap_without_guard],
+    "shuffle_frames": [
+        shuffle_all_alike,
+        shuffle_films,
+        shuffle_tears_frames,
+        shuffle_in_place,
+        shuffle_draws_again,
+        shuffle_without_seed,
+        shuffle_rotates,
+    ],
+    "control_labels": [
+        control_per_film,
+        control_knows_the_task,
+        control_one_for_all,
+        control_uniform,
+        control_ignores_seed,
+    ],
+    "apparent_turn": [turn_modulo, turn_other_half, turn_mirrored, turn_once],
 }
