@@ -17,6 +17,8 @@ def _own_home(
     """Progress and cache of unit tests lie in a folder of their own, and no course setting leaks in."""
     for name in ("COURSE_SEED", "COURSE_SMOKE", "COURSE_TIER", "COURSE_LEDGER", "COURSE_PROGRESS"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("COURSE_ENDPOINT", "COURSE_ENDPOINT_MODEL", "COURSE_ENDPOINT_KEY"):
+        monkeypatch.delenv(name, raising=False)
     if not _REAL_CACHE & {mark.name for mark in request.node.iter_markers()}:
         home: Path = tmp_path_factory.mktemp("home")
         monkeypatch.setenv("COURSE_HOME", str(home))

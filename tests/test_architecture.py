@@ -41,6 +41,8 @@ HEAVY = [
     "pandas",
     "PIL",
     "tqdm",
+    "openai",
+    "datasketch",
 ]
 MODULES = sorted(HELPERS.rglob("*.py"))
 
@@ -200,6 +202,7 @@ def test_importing_helpers_loads_nothing_heavy():
         "helpers.data",
         "helpers.preference.losses, helpers.preference.train, helpers.preference.fast, "
         "helpers.preference.measure",
+        "helpers.synthesis.agents, helpers.synthesis.endpoint",
         "helpers.__main__",
     ],
 )
@@ -212,6 +215,7 @@ def test_these_load_no_framework(module):
         "matplotlib",
         "IPython",
         "ipywidgets",
+        "openai",
     }
 
 
