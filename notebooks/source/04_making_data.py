@@ -1,0 +1,825 @@
+# %% [markdown]
+# # 04 · Making data
+#
+# What does each step of a pipeline for synthetic data buy?
+#
+# After this lesson you can
+#
+# - build a pipeline from seeds to a documented dataset: generate, verify, deduplicate, decontaminate, split by seed, write the card;
+# - leave each step out and measure what gets worse, at equal rows and equal steps;
+# - say when synthetic data stand in for real data that have run out, and what the verifier has to do with it;
+# - price synthetic data in human labels, and name the reason why that price is flattering here.
+
+# %% tags=["volatile", "evidence"]
+import helpers
+
+lesson = helpers.begin("04")
+
+# %% [markdown]
+# ## A guess before you measure
+#
+# A pipeline makes 300 rows of training data, in these steps: collect what people wrote; let templates, *personas* (characters with a style of their own) and a small model write more; verify; remove duplicates; remove what the test will ask; train. One persona has a bug. Now leave out one step at a time, and train on 300 rows again.
+
+# %%
+lesson.predict(
+    "costliest",
+    "Which step costs most accuracy on new captions when it is left out?",
+    choices=[
+        "verification",
+        "deduplication",
+        "decontamination",
+        "the personas",
+        "the small model's own examples",
+    ],
+)
+
+# %% [markdown]
+# ## 1 · The task: read a caption
+#
+# People caption scenes in their own words. A reader shall turn a caption back into the facts, as a *record*: size, color, kind, what the animal does, where. That is structured extraction, the bread and butter of synthetic data. An answer counts if all of it is right.
+
+# %% tags=["evidence"]
+import itertools
+import random
+from collections import Counter
+from functools import cache
+
+import numpy as np
+from datasets import Dataset, concatenate_datasets
+
+from helpers import world
+from helpers.models import small
+from helpers.models.threads import threads
+from helpers.synthesis import contamination, diversity, duplicates
+from helpers.synthesis.generate import Generator, generate, local
+from helpers.synthesis.stages import funnel, verified
+from helpers.world import Scene, describe, record
+
+Row = tuple[str, str]  # a caption, and the record that it should be read as
+
+
+def scenes(count: int, seed: int, part: str = "train") -> list[Scene]:
+    """Random scenes; no color of an animal stands in two of the parts train, validation and test."""
+    drawn = (
+        scene
+        for turn in itertools.count()
+        for scene in world.sample(4 * count, seed=1_000_003 * turn + seed)
+        if world.part_of(scene) == part
+    )
+    return list(itertools.islice(drawn, count))
+
+
+def by_people(count: int, seed: int, part: str = "train") -> list[Row]:
+    """What people write: any sentence and any words that the grammar has."""
+    return [
+        (describe(scene, seed=seed + number), record(scene))
+        for number, scene in enumerate(scenes(count, seed, part))
+    ]
+
+
+# %%
+from helpers.lesson import plots
+
+SEED = helpers.settings.seeds(1)[0]
+plots.table([list(row) for row in by_people(6, SEED)], ["caption, by people", "record"])
+
+# %% [markdown]
+# The reader is the small model of lesson 01, 0.1 million parameters, trained from nothing. It never sees most combinations of color and kind that the test asks for. How right it is needs no sampling: a caption has one right record, and the model says how probable that is.
+
+# %% tags=["evidence"]
+STEPS = lesson.size(240, smoke=4)
+ROWS = lesson.size(300, smoke=60)
+TOKENIZER = small.tokenizer(
+    [text for scene in world.sample(3000, 1) for text in (describe(scene, seed=scene.seed), record(scene))]
+    + ["example"]
+)
+
+
+@threads(1)
+def trained(chats: list[Row], seed: int, steps: int = STEPS):
+    """A small model that answers the first text of each pair with the second."""
+    model = small.new_model(len(TOKENIZER), seed)
+    small.fit(model, TOKENIZER, chats, steps, seed, batch=32)
+    return model
+
+
+def right(model, rows: list[Row]) -> float:
+    """The probability of the right record, mean over the rows."""
+    return small.score(model, TOKENIZER, rows).exp().mean().item()
+
+
+# %% [markdown]
+# ## 2 · Seeds, and a leak
+#
+# A pipeline starts with **seeds**: 120 captions that people wrote. They come from a crawl of the web, and as it goes, somebody has posted items of the benchmark there: 40 of its 80. Each row of our table is a chat: the record is the prompt, the caption is the completion, and further columns say where the row is from. `parent` names what it was made from.
+
+# %% tags=["evidence"]
+SEEDS, LEAKED, BENCHMARK = lesson.size(120, smoke=40), lesson.size(40, smoke=5), lesson.size(80, smoke=10)
+
+
+def message(role: str, text: str) -> list[dict[str, str]]:
+    return [{"role": role, "content": text}]
+
+
+def prompts(texts: list[str]) -> Dataset:
+    """A table of things to ask a generator for."""
+    return Dataset.from_dict({"prompt": [message("user", text) for text in texts], "parent": texts})
+
+
+def written(rows: list[Row], name: str, seed: int) -> Dataset:
+    """Rows that people wrote, in the form that a generator's rows have."""
+    captions = {record: iter([c for c, r in rows if r == record]) for _, record in rows}
+    people = Generator(
+        name, "1", "cc-by-4.0", None, lambda asked, _: [next(captions[c[0]["content"]]) for c in asked]
+    )
+    return generate(prompts([record for _, record in rows]), people, seed)
+
+
+@cache
+def benchmark(seed: int) -> list[Row]:
+    """The public test; the first `LEAKED` of its items have got into the crawl."""
+    return by_people(BENCHMARK, 60_000 + seed, "test")
+
+
+@cache
+def crawl(seed: int) -> Dataset:
+    return written(by_people(SEEDS, seed) + benchmark(seed)[:LEAKED], "people", seed)
+
+
+# %% [markdown]
+# **Decontamination** looks for the test in the data. Here: a caption is taken out if it is a near duplicate of a caption of the benchmark (what *near* means: section 4). It must come **first**: a model that is trained on leaked seeds will write them down again, a little changed.
+
+# %% tags=["evidence"]
+
+
+def decontaminated(data: Dataset, seed: int) -> Dataset:
+    test = contamination.near([caption for caption, _ in benchmark(seed)], threshold=0.6)
+    return contamination.decontaminated(data, test)
+
+
+# %%
+clean = decontaminated(crawl(SEED), SEED)
+lesson.say(
+    "The crawl has {before} rows; {after} are left after decontamination.",
+    before=len(crawl(SEED)),
+    after=len(clean),
+)
+
+# %% [markdown]
+# Does the filter work, or did it take out something else? **Plant** test items on purpose, in the ways in which they would leak, and see which are caught. A filter that finds nothing has only shown something if it finds what you planted.
+
+# %%
+hidden = benchmark(SEED)[LEAKED:]  # these did not leak: we plant them
+planted_as = {
+    "word for word": [caption for caption, _ in hidden],
+    "in capitals": [caption.upper() for caption, _ in hidden],
+    "with a word in front": [f"Look! {caption}" for caption, _ in hidden],
+    "in other words": [
+        describe(scene, seed=number)
+        for number, scene in enumerate(scenes(BENCHMARK, 60_000 + SEED, "test")[LEAKED:], start=987)
+    ],
+}
+filters = {
+    "exact": contamination.exact([caption for caption, _ in benchmark(SEED)]),
+    "8 words in a row": contamination.overlap([caption for caption, _ in benchmark(SEED)], run=8),
+    "near (ours)": contamination.near([caption for caption, _ in benchmark(SEED)], threshold=0.6),
+}
+rows = []
+for way, captions in planted_as.items():
+    items = written([(caption, told) for caption, (_, told) in zip(captions, hidden, strict=True)], "x", 0)
+    found = [
+        contamination.planted(clean, items, lambda data, d=detect: contamination.decontaminated(data, d))
+        for detect in filters.values()
+    ]
+    rows.append([way, *(f"{one.caught} of {one.planted}" for one in found)])
+fresh_taken = [
+    f"{sum(detect(caption) is not None for caption, _ in by_people(400, 95_000 + SEED))} of 400"
+    for detect in filters.values()
+]
+plots.table([*rows, ["fresh captions taken by mistake", *fresh_taken]], ["planted", *filters])
+
+# %% [markdown]
+# Retelling a test item in other words gets past every filter that compares words. Keep that in mind whenever a report says "decontaminated": which filter, and what did it catch of what was planted?
+#
+# ## 3 · Generate
+#
+# Three kinds of generators write more. **Templates** and **personas** tell a record in a fixed form; a persona stands for a prompt such as "you are a poet" to a large model. They write by the book, always in the plainest words. One of them, the *rewinder*, has a bug: he tells films backwards.
+
+# %% tags=["evidence"]
+TEMPLATES = {"template 1": "{who} {does} {at}", "template 2": "{opening} {who} {does}"}
+PERSONAS = {
+    "storyteller": "{opening} there is {who} {doing}",
+    "guide": "we see {who} {doing} {at}",
+    "poet": "{who} {at} {does}",
+    "reporter": "there is {who} {at}, and it {does}",
+    "host": "{opening} we see {who} {doing}",
+    "rewinder": "there is {who} {doing} {at}",
+}
+
+
+def scene_of(text: str) -> Scene | None:
+    """The scene of a record such as "small orange cat, walks left, meadow"; None if it is no record."""
+    try:
+        animal, verb, place = text.split(", ")
+        size, color, kind = animal.split(" ")
+        return Scene(kind, color, size, place, verb)
+    except (ValueError, helpers.settings.CourseError):
+        return None
+
+
+def rewound(scene: Scene) -> Scene:
+    return world.reverse(scene) if scene.verb in world.REVERSE else scene
+
+
+def teller(name: str, pattern: str) -> Generator:
+    """A generator that answers records with captions of one form."""
+
+    def answer(asked: list, _seed: int) -> list[str]:
+        told = [scene_of(chat[0]["content"]) for chat in asked]
+        return [describe(rewound(s) if name == "rewinder" else s, pattern=pattern) for s in told]
+
+    return Generator(name, "1", "cc-by-4.0", None, answer)
+
+
+# %% [markdown]
+# What to tell is free: 180 random records, each told by two of the six personas, and 60 more by the templates. (Where the lesson leaves the personas out, the templates tell them all.)
+
+# %% tags=["evidence"]
+FREE = lesson.size(180, smoke=24)
+
+
+def told(seed: int, personas: bool) -> list[Dataset]:
+    """Free records, told by templates and, each by two of them, by personas."""
+    free = [record(scene) for scene in scenes(FREE + FREE // 3, 70_000 + seed)]
+    plain, shared = free[FREE:], free[:FREE]
+    by_two = PERSONAS if personas else TEMPLATES
+    step = len(by_two) // 2
+    tables = [
+        generate(prompts(shared[number % step :: step]), teller(*one), seed)
+        for number, one in enumerate(by_two.items())
+    ]
+    return tables + [
+        generate(prompts(plain[number::2]), teller(*one), seed) for number, one in enumerate(TEMPLATES.items())
+    ]
+
+
+# %% [markdown]
+# The third generator is the small model itself, in the manner of *self-instruct*: trained on the seeds to write whole examples, caption and record, then asked for 1,200 new ones. What does not come apart into caption and record is dropped.
+
+# %% tags=["evidence"]
+ASKED = lesson.size(1200, smoke=40)
+
+
+def taken_apart(made: Dataset) -> Dataset:
+    """Answers "caption. record" as rows with the record as prompt and the caption as completion."""
+    parts = [chat[0]["content"].rpartition(". ") for chat in made["completion"]]
+    kept = [number for number, (caption, _, told) in enumerate(parts) if caption and told.strip()]
+    made = made.select(kept)
+    columns = {
+        "prompt": [message("user", parts[number][2]) for number in kept],
+        "parent": [parts[number][2] for number in kept],
+        "completion": [message("assistant", f"{parts[number][0]}.") for number in kept],
+    }
+    rest = made.remove_columns(list(columns))
+    return concatenate_datasets([Dataset.from_dict(columns), rest], axis=1) if kept else made
+
+
+@cache
+def self_instructed(seed: int, leaks: bool) -> Dataset:
+    """Examples by a model that was trained on the seeds, with the leaked ones or without."""
+    seeds = crawl(seed) if leaks else decontaminated(crawl(seed), seed)
+    model = trained([("example", f"{caption} {told}") for caption, told in rows_of(seeds)], seed)
+    writer = local(model, TOKENIZER, "small model", f"seed {seed}", "cc-by-4.0", temperature=1.0, longest=40)
+    return taken_apart(generate(prompts(["example"] * ASKED), writer, seed))
+
+
+def rows_of(data: Dataset) -> list[Row]:
+    return [
+        (completion[0]["content"], prompt[0]["content"])
+        for completion, prompt in zip(data["completion"], data["prompt"], strict=True)
+    ]
+
+
+# %%
+own = self_instructed(SEED, leaks=False)
+copies = {caption for caption, _ in rows_of(clean)}
+lesson.say(
+    "Of {asked:,} examples {whole:,} came whole. {copied:.0%} of these have a caption that stands word for word in the seeds.",
+    asked=ASKED,
+    whole=len(own),
+    copied=np.mean([caption in copies for caption, _ in rows_of(own)]),
+)
+plots.table([list(row) for row in rows_of(own)[:6]], ["caption, by the small model", "its record"])
+
+# %% [markdown]
+# A small model that was trained on few examples mostly says them again. That is what the next steps are for.
+#
+# ## 4 · Verify, and remove what is there already
+#
+# > **Exercise 1 · `accepted`** · ★☆☆ · 6 minutes
+# >
+# > Return True if a caption says exactly what its record says: the record is one (`scene_of` gives a scene, not None), and the caption is true of that scene and complete. Anything may come in: whatever a model wrote.
+# >
+# > <details><summary>Hint 1</summary><code>world.verify(caption, scene)</code> gives a verdict with <code>.true</code> and <code>.complete</code>.</details>
+# > <details><summary>Hint 2</summary>Ask for the scene first, and return False if there is none.</details>
+
+
+# %% tags=["evidence"]
+def accepted(caption: str, told: str) -> bool:
+    """Whether the caption says what the record `told` says, all of it and nothing else."""
+    # BEGIN SOLUTION
+    scene = scene_of(told)
+    if scene is None:
+        return False
+    verdict = world.verify(caption, scene)
+    return verdict.true and verdict.complete
+    # END SOLUTION
+
+
+# %% tags=["evidence"]
+accepted = lesson.check(accepted)
+
+# %% [markdown]
+# **Near duplicates** differ in a word or two. Two captions are compared by their *runs* of neighboring words: shared runs, as a share of all runs that either has (Jaccard similarity).
+#
+# > **Exercise 2 · `jaccard`** · ★★☆ · 8 minutes
+# >
+# > Given two texts and a run length, return how similar they are: split each at white space, collect its **set** of runs of `run` neighboring words, and divide how many runs both have by how many either has. A text with fewer than `run` words is one run: all of it.
+# >
+# > <details><summary>Hint 1</summary>The runs of a list <code>w</code>: <code>tuple(w[i:i + run])</code> for every <code>i</code> from 0 to <code>len(w) - run</code>.</details>
+# > <details><summary>Hint 2</summary><code>max(1, len(w) - run + 1)</code> starting points take care of short texts.</details>
+# > <details><summary>Hint 3</summary>For sets, <code>a &amp; b</code> is what both have, <code>a | b</code> what either has.</details>
+
+
+# %%
+def jaccard(one: str, other: str, run: int) -> float:
+    """Shared runs of words / all runs of words of two texts, from 0 to 1."""
+
+    # BEGIN SOLUTION
+    def runs(text: str) -> set[tuple[str, ...]]:
+        words = text.split()
+        return {tuple(words[i : i + run]) for i in range(max(1, len(words) - run + 1))}
+
+    return len(runs(one) & runs(other)) / len(runs(one) | runs(other))
+    # END SOLUTION
+
+
+# %%
+jaccard = lesson.check(jaccard)
+
+# %% [markdown]
+# Comparing all pairs takes a time that grows with the square of the rows. MinHash and locality-sensitive hashing (LSH) propose just the pairs that are likely to be similar, and only these are compared: `duplicates.without_near`. A threshold decides what counts as *near*, and it is easily set wrong. The first set below are captions about different scenes, which nobody should call duplicates; the second are captions with one word changed:
+
+# %%
+varied = [caption for caption, _ in by_people(150, 97_000 + SEED)]
+touched = [
+    caption.replace("a big", "a small").replace("A big", "A small").replace("large", "little")
+    for caption in varied
+]
+lesson.widget(
+    "near", captions=varied, copies=[c for c, old in zip(touched, varied, strict=True) if c != old]
+)
+
+# %% [markdown]
+# Try *the whole prompt*: people often hash what they send to the model, instruction and all. Then the instruction makes everything look alike. And mind what a near duplicate is here: *a big red cow* and *a small red cow* differ by one word and by one **fact**. Compare contents where you can, and always measure how many fresh rows a filter takes.
+#
+# Now all steps in a row. A stage is a function from a table to a table, and `funnel` counts what each leaves.
+
+# %% tags=["evidence"]
+STAGES = {
+    "verify": lambda data: verified(data, lambda row: accepted(*rows_of_one(row)), "world.verify"),
+    "exact duplicates": duplicates.without_exact,
+    "near duplicates": lambda data: duplicates.without_near(data, threshold=0.7, run=2),
+}
+
+
+def rows_of_one(row: dict) -> Row:
+    return row["completion"][0]["content"], row["prompt"][0]["content"]
+
+
+def pool_of(seed: int, without: frozenset[str] = frozenset()) -> Dataset:
+    """All that people and generators wrote, but for what is left out."""
+    leaks = "decontaminate" in without
+    parts = [crawl(seed) if leaks else decontaminated(crawl(seed), seed)]
+    parts += told(seed, personas="personas" not in without)
+    if "self-instruct" not in without:
+        parts.append(self_instructed(seed, leaks))
+    return concatenate_datasets(parts)
+
+
+def pipeline(seed: int, without: frozenset[str] = frozenset()) -> tuple[Dataset, list[dict]]:
+    stages = {name: stage for name, stage in STAGES.items() if name not in without}
+    if "decontaminate" not in without:
+        stages["decontaminate"] = lambda data: decontaminated(data, seed)
+    return funnel(pool_of(seed, without), stages)
+
+
+# %%
+pool = pool_of(SEED)
+made, counts = pipeline(SEED)
+plots.table(
+    [[row["stage"], row["rows in"], row["rows out"], f"{row['kept']:.0%}"] for row in counts],
+    ["stage", "rows in", "rows out", "kept"],
+)
+
+# %%
+from helpers.synthesis import card as cards
+
+plots.table(
+    [
+        [row["generator"], row["asked"], row["kept"], f"{row['accepted']:.0%}"]
+        for row in cards.acceptance(pool, made)
+    ],
+    ["written by", "rows", "kept", "accepted"],
+    caption="What the pipeline let through, by generator",
+)
+
+# %% [markdown]
+# Two rows of this table tell a story: the rewinder is found out where the direction of time matters, and of the small model's many examples hardly any is both right and new.
+#
+# ## 5 · Leave each step out
+#
+# Every arm trains a reader on **300 rows for the same number of steps**; only what fills the 300 rows changes. All that people wrote goes in first, the rest by lot. Each is tested on
+#
+# - 400 **fresh** captions by people: the honest number;
+# - the **leaked** 40 items of the benchmark, which an arm without decontamination has seen.
+
+# %% tags=["evidence"]
+LEFT_OUT: dict[str, frozenset[str]] = {
+    "all steps": frozenset(),
+    "no verification": frozenset({"verify"}),
+    "no deduplication": frozenset({"exact duplicates", "near duplicates"}),
+    "no near deduplication": frozenset({"near duplicates"}),
+    "no decontamination": frozenset({"decontaminate"}),
+    "no personas": frozenset({"personas"}),
+    "no self-instruct": frozenset({"self-instruct"}),
+}
+TEST_SIZE = lesson.size(400, smoke=20)
+
+
+@cache
+def fresh(seed: int) -> list[Row]:
+    return by_people(TEST_SIZE, 50_000 + seed, "test")
+
+
+def by_lot(data: Dataset, seed: int) -> list[Row]:
+    """`ROWS` rows: people's first, then the others in an order that two arms share as far as they can."""
+    again: Counter[Row] = Counter()
+    order = []
+    for name, row in zip(data["generator"], rows_of(data), strict=True):
+        again[row] += 1
+        order.append((name != "people", random.Random(f"{seed} {row} {again[row]}").random(), row))
+    return [row for *_, row in sorted(order)[:ROWS]]
+
+
+def read_by(rows: list[Row], seed: int) -> dict[str, float]:
+    """What a reader that was trained on these rows can do, and what the rows are like."""
+    model = trained(rows, seed)
+    captions = [caption for caption, _ in rows]
+    return {
+        "fresh": right(model, fresh(seed)),
+        "leaked": right(model, benchmark(seed)[:LEAKED]),
+        "true": float(np.mean([accepted(*row) for row in rows])),
+        "different": len(set(rows)) / len(rows),
+        "distinct-2": diversity.distinct_n(captions),
+        "self-BLEU": diversity.self_bleu(captions),
+        "Vendi": diversity.vendi(diversity.similarities(captions)),
+    }
+
+
+# %% [markdown]
+# Two more arms give the scale: the **seeds alone** (fewer rows, as many steps), and **300 rows by people**, which the pipeline would save us.
+
+# %% tags=["evidence"]
+
+
+@lesson.experiment(seeds=6)
+def ablation(seed: int) -> dict[str, float]:
+    arms = {name: read_by(by_lot(pipeline(seed, out)[0], seed), seed) for name, out in LEFT_OUT.items()}
+    arms["seeds alone"] = read_by(rows_of(decontaminated(crawl(seed), seed)), seed)
+    arms["300 by people"] = read_by(by_people(ROWS, seed), seed)
+    measures = {f"{arm}: {name}": value for arm, found in arms.items() for name, value in found.items()}
+    full = arms["all steps"]
+    for arm, found in arms.items():
+        measures[f"{arm}: costs"] = full["fresh"] - found["fresh"]
+        measures[f"{arm}: flatters"] = found["leaked"] - found["fresh"] - (full["leaked"] - full["fresh"])
+    honest = [found for found in arms.values() if found["true"] == 1 and found is not arms["seeds alone"]]
+    for name in ("distinct-2", "self-BLEU", "Vendi"):
+        measures[f"{name} with fresh"] = rank_correlation(
+            [found[name] for found in honest], [found["fresh"] for found in honest]
+        )
+    return measures
+
+
+def rank_correlation(one: list[float], other: list[float]) -> float:
+    """Spearman's: the correlation of the ranks."""
+    ranks = [np.argsort(np.argsort(values)) for values in (one, other)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+# %%
+steps = lesson.measure(ablation, live=1)
+plots.interval_plot(
+    [steps.row(f"{arm}: fresh", arm) for arm in [*LEFT_OUT, "seeds alone", "300 by people"]],
+    "right records for fresh captions, 300 rows in every arm but the seeds alone",
+    alt="Interval plot of the pipeline with all steps, six pipelines with one step left out, the seeds alone and 300 rows by people. Leaving out deduplication or verification costs by far the most.",
+    threshold=steps.interval("all steps: fresh").mean,
+    threshold_name="all steps",
+)
+
+# %% tags=["claim"]
+for arm, name, statement, prediction, verdict in [
+    (
+        "no verification",
+        "verification pays",
+        "Without verification a reader gets fewer fresh captions right.",
+        "a loss above 0, paired by seed: wrong rows with a system teach wrong things",
+        "holds",
+    ),
+    (
+        "no deduplication",
+        "deduplication pays",
+        "Without deduplication a reader gets fewer fresh captions right.",
+        "a loss above 0, paired by seed: the small model's copies push new rows out of the 300",
+        "holds",
+    ),
+    (
+        "no personas",
+        "personas pay",
+        "With two templates in the personas' place a reader gets fewer fresh captions right.",
+        "a loss above 0, paired by seed: people build their sentences in more than two ways",
+        "holds",
+    ),
+    (
+        "no self-instruct",
+        "the model's own examples pay",
+        "Without the examples by the small model itself a reader gets fewer fresh captions right.",
+        "a loss above 0, paired by seed: what is right and new in them mixes people's wording afresh",
+        None,
+    ),
+]:
+    lesson.claim(
+        ablation,
+        f"{arm}: costs",
+        name=name,
+        statement=statement,
+        prediction=prediction,
+        talk=["T5"],
+        scope="world",
+        unit="of captions",
+        above=0.0,
+        expected=verdict,
+        repeatable=False,
+    )
+lesson.claim(
+    ablation,
+    "no near deduplication: costs",
+    name="null: near duplicates",
+    statement="Once exact duplicates are gone, removing near duplicates changes little here.",
+    prediction="a difference inside ±0.05, paired by seed: there are few of them",
+    talk=["T5"],
+    scope="world",
+    unit="of captions",
+    within=(-0.05, 0.05),
+    expected=None,
+    repeatable=False,
+)
+lesson.claim(
+    ablation,
+    "no decontamination: flatters",
+    name="a leak flatters",
+    statement="Without decontamination the score on the leaked items rises more than the honest one.",
+    prediction="(leaked − fresh) without minus (leaked − fresh) with decontamination above 0, paired by seed",
+    talk=["T5"],
+    scope="world",
+    unit="of captions",
+    above=0.0,
+    expected=None,
+    repeatable=False,
+)
+lesson.claim(
+    ablation,
+    "300 by people: costs",
+    name="null: as good as people's rows",
+    statement="Trained on the pipeline's 300 rows a reader is as good as trained on 300 rows by people.",
+    prediction="a difference inside ±0.1, paired by seed: fewer wordings, but as many facts",
+    talk=["T2", "T5"],
+    scope="world",
+    unit="of captions",
+    within=(-0.1, 0.1),
+    expected=None,
+    repeatable=False,
+)
+
+# %% [markdown]
+# READING ABLATION
+#
+# ### Diverse, and wrong?
+#
+# DIVERSITY
+
+# %%
+plots.table(
+    [
+        [arm, *(f"{steps.interval(f'{arm}: {name}').mean:.2f}" for name in SHOWN)]
+        for arm in [*LEFT_OUT, "300 by people"]
+    ],
+    ["300 rows", *SHOWN],
+)
+
+# %% [markdown]
+# ## 6 · When real data run out
+#
+# The talk says that synthetic data answer *we run out of tokens*. Put to the test: there are **160 rows by people and no more**. A small model learns from them to write a caption for a record, and writes for free records that nobody captioned. The verifier of exercise 1 keeps what is right. Five readers, with as many steps each unless said:
+#
+# - the 160 rows, **once through** about as often as 640 rows would be;
+# - the 160 rows, **repeated** for the full number of steps;
+# - 160 + 480 **verified** captions by the model;
+# - 160 + 480 **unverified** ones, the control: is it the rows, or what checks them?
+# - **640 rows by people**: what we wish we had.
+
+# %% tags=["evidence"]
+REAL, MORE = lesson.size(160, smoke=30), lesson.size(480, smoke=30)
+
+
+@cache
+def real_rows(seed: int) -> list[Row]:
+    return by_people(REAL + MORE, seed)
+
+
+@cache
+def right_with_people(count: int, seed: int) -> float:
+    """Fresh captions read rightly after training on the first `count` rows by people."""
+    return right(trained(real_rows(seed)[:count], seed), fresh(seed))
+
+
+def model_captions(seed: int) -> tuple[list[Row], list[Row]]:
+    """Captions by a model trained on the 160 rows: the verified ones, and all that it wrote until then."""
+    writer = trained([(told, caption) for caption, told in real_rows(seed)[:REAL]], seed)
+    good: list[Row] = []
+    everything: list[Row] = []
+    rounds = lesson.size(8, smoke=1)
+    for turn in range(rounds):
+        free = [record(scene) for scene in scenes(lesson.size(1000, smoke=60), 80_000 + seed + 100 * turn)]
+        captions = small.sample(writer, TOKENIZER, free, seed=seed + 100 * turn, longest=30)
+        everything += zip(captions, free, strict=True)
+        good = [row for row in everything if accepted(*row)]
+        if len(good) >= MORE:
+            break
+    return good, everything
+
+
+# %% tags=["evidence"]
+
+
+@lesson.experiment(seeds=6)
+def running_out(seed: int) -> dict[str, float]:
+    few = real_rows(seed)[:REAL]
+    good, everything = model_captions(seed)
+    once = trained(few, seed, steps=max(1, STEPS * REAL // (REAL + MORE)))
+    measures = {
+        "once": right(once, fresh(seed)),
+        "repeated": right_with_people(REAL, seed),
+        "verified": right(trained(few + good[:MORE], seed), fresh(seed)),
+        "unverified": right(trained(few + everything[:MORE], seed), fresh(seed)),
+        "real": right_with_people(REAL + MORE, seed),
+        "accepted": len(good) / len(everything),
+        "verified rows": len(good[:MORE]),
+    }
+    for one, other in [("verified", "repeated"), ("repeated", "unverified"), ("real", "verified")]:
+        measures[f"{one} over {other}"] = measures[one] - measures[other]
+    measures["share of the gap"] = (measures["verified"] - measures["repeated"]) / (
+        measures["real"] - measures["repeated"]
+    )
+    return measures
+
+
+# %% [markdown]
+# ## 7 · What a label costs
+#
+# Another way to ask what synthetic data are worth: in human labels. The pipeline's own rows (600 by personas, verified, nobody's seeds in them) are joined by 0 to 640 rows by people. A **flawed** pipeline stands beside it: the same personas without the verifier, and the rewinder writes half of it.
+
+# %% tags=["evidence"]
+SYNTHETIC = lesson.size(600, smoke=30)
+HUMAN = [40, 160, 320, 640]  # rows by people that a curve without synthetic rows is measured at
+
+
+def persona_rows(seed: int, flawed: bool) -> list[Row]:
+    """600 rows by personas: verified, or by a flawed pipeline."""
+    tellers = [teller(*one) for one in PERSONAS.items()]
+    if flawed:
+        tellers = [one if number % 2 else tellers[-1] for number, one in enumerate(tellers)]
+    free = [record(scene) for scene in scenes(2 * SYNTHETIC, 85_000 + seed)]
+    tables = [generate(prompts(free[number::6]), one, seed) for number, one in enumerate(tellers)]
+    rows = rows_of(concatenate_datasets(tables))
+    random.Random(seed).shuffle(rows)
+    return [row for row in rows if flawed or accepted(*row)][:SYNTHETIC]
+
+
+@lesson.experiment(seeds=6)
+def label_cost(seed: int) -> dict[str, float]:
+    good, flawed = persona_rows(seed, flawed=False), persona_rows(seed, flawed=True)
+    measures = {f"people {n}": right_with_people(n, seed) for n in HUMAN}
+    for n in (0, 10, 40, 160, 640):
+        measures[f"with synthetic {n}"] = right(trained(good + real_rows(seed)[:n], seed), fresh(seed))
+    for n in (10, 640):
+        measures[f"with flawed {n}"] = right(trained(flawed + real_rows(seed)[:n], seed), fresh(seed))
+    measures["10 and synthetic over 160"] = measures["with synthetic 10"] - measures["people 160"]
+    measures["synthetic adds to all"] = measures["with synthetic 640"] - measures["people 640"]
+    measures["flawed adds to all"] = measures["with flawed 640"] - measures["people 640"]
+    measures["true rows in flawed"] = float(np.mean([accepted(*row) for row in flawed]))
+    return measures
+
+# %% [markdown]
+# ## 8 · In the field: SmolLM2 writes
+
+# %% tags=["evidence"]
+import torch
+
+from helpers.models import real
+
+lm = real.language_model()
+CAPTION_SHOTS = by_people(3, seed=5)
+QUESTION_SHOTS = [
+    ("A small orange cat walks left across the meadow.", "Which way does the cat walk?"),
+    ("In the snow, a big gray rabbit is sleeping.", "What is the rabbit doing?"),
+    ("There is a little red fish on the beach, and it jumps.", "What color is the fish?"),
+]
+
+
+@torch.no_grad()
+def continued(asked: list, seed: int) -> list[str]:
+    """The first line with which SmolLM2 goes on after each text: as a plain language model, not as a chat."""
+    lines = []
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for start in range(0, len(asked), 8):
+            texts = [chat[0]["content"] for chat in asked[start : start + 8]]
+            ids = lm.tokenizer(texts, return_tensors="pt", padding=True, padding_side="left")
+            drawn = lm.model.generate(
+                **ids.to(lm.model.device),
+                max_new_tokens=24,
+                do_sample=True,
+                temperature=0.7,
+                top_k=0,
+                pad_token_id=lm.tokenizer.pad_token_id,
+            )
+            lines += lm.tokenizer.batch_decode(drawn[:, ids.input_ids.shape[1] :], skip_special_tokens=True)
+    return [line.split("\n")[0].strip() for line in lines]
+
+
+# %% tags=["evidence"]
+
+
+def caption_prompt(told: str) -> str:
+    shown = [f"Record: {record}\nCaption: {caption}\n\n" for caption, record in CAPTION_SHOTS]
+    return f"{''.join(shown)}Record: {told}\nCaption:"
+
+
+def question_prompt(caption: str) -> str:
+    shown = [f"Caption: {text}\nQuestion: {question}\n\n" for text, question in QUESTION_SHOTS]
+    return f"{''.join(shown)}Caption: {caption}\nQuestion:"
+
+
+def smollm() -> Generator:
+    return Generator(lm.name, "as installed", "apache-2.0", 0.7, continued)
+
+
+def asks_well(question: str, scene: Scene) -> bool:
+    """One question about the scene's animal that does not give the color or the place away."""
+    told = question.lower().split()
+    named = scene.kind in question.lower()
+    return question.endswith("?") and question.count("?") == 1 and named and scene.color not in told
+
+
+# %% tags=["evidence"]
+WRITTEN = lesson.size(16, smoke=2)
+
+
+@lesson.experiment(seeds=6)
+def real_writer(seed: int) -> dict[str, float]:
+    drawn = scenes(WRITTEN, 90_000 + seed)
+    captions = [
+        chat[0]["content"]
+        for chat in generate(prompts([caption_prompt(record(s)) for s in drawn]), smollm(), seed)["completion"]
+    ]
+    people = [describe(scene, seed=seed + number) for number, scene in enumerate(drawn)]
+    questions = [
+        chat[0]["content"]
+        for chat in generate(prompts([question_prompt(text) for text in people]), smollm(), seed)["completion"]
+    ]
+    verdicts = [world.verify(caption, scene) for caption, scene in zip(captions, drawn, strict=True)]
+    asked_well = [asks_well(*pair) for pair in zip(questions, drawn, strict=True)]
+    patterns = {q.replace(s.kind, "ANIMAL") for q, s in zip(questions, drawn, strict=True)}
+    count = len(drawn)
+    return {
+        "accepted": sum(v.true and v.complete for v in verdicts) / count,
+        "outside the grammar": sum(not v.grammatical for v in verdicts) / count,
+        "says something wrong": sum(v.grammatical and not v.true for v in verdicts) / count,
+        "leaves something out": sum(v.true and not v.complete for v in verdicts) / count,
+        "repeated captions": 1 - len(set(captions)) / count,
+        "distinct-2 over people": diversity.distinct_n(captions) - diversity.distinct_n(people),
+        "good questions": sum(asked_well) / count,
+        "repeated questions": 1 - len(set(questions)) / count,
+        "repeated but for the animal": 1 - len(patterns) / count,
+    }
