@@ -199,6 +199,9 @@ def test_importing_helpers_loads_nothing_heavy():
     [
         "helpers.world",
         "helpers.models",
+        "helpers.synthesis.generate, helpers.synthesis.stages, helpers.synthesis.duplicates, "
+        "helpers.synthesis.contamination, helpers.synthesis.diversity, helpers.synthesis.splits, "
+        "helpers.synthesis.shards, helpers.synthesis.card, helpers.synthesis.audit",
         "helpers.data",
         "helpers.preference.losses, helpers.preference.train, helpers.preference.fast, "
         "helpers.preference.measure",

@@ -163,10 +163,7 @@ def run() -> int:
     ratio = by_name["pictures, 32 px"] / by_name["naive: every sprite anew"]
     print(f"{'against the naive loop':28} {ratio:12,.0f} times as fast")
     print(f"{'import helpers':28} {import_seconds() * 1000:12,.0f} ms")
-    speedups = training_speedups()
-    for speedup in speedups:
-        print(speedup)
-    rows = synthesis_rows()
-    for row in rows:
-        print(row)
-    return int(any(entry.too_slow for entry in [*rates, *speedups, *rows]))
+    compared = [*training_speedups(), *synthesis_rows()]
+    for entry in compared:
+        print(entry)
+    return int(any(entry.too_slow for entry in [*rates, *compared]))

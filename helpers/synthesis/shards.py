@@ -166,7 +166,7 @@ def _require_same(folder: Path, settings: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """The folder's lock, held for a with-block; says so when it has to wait. What a crash left goes first."""
+    """The folder's lock, held for a with-block; says so when it has to wait."""
     from filelock import FileLock, Timeout
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,8 +177,6 @@ def _alone(folder: Path) -> Iterator[None]:
         _remark(f"Another process is generating in {folder}; waiting for it.")
         lock.acquire()
     try:
-        for left_over in folder.glob(".*.part"):
-            left_over.unlink(missing_ok=True)
         yield
     finally:
         lock.release()

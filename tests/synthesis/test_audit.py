@@ -186,6 +186,8 @@ def test_large_files_are_sampled(file, monkeypatch):
     assert "of the first 20 different rows" in str(found)
     assert len([text for _, text in found.remarks if text == "repeats an earlier line"]) == 5
     assert audit(file(lines(*({"text": caption} for caption in captions * 2)))) == found
+    same_first = audit(file(lines(*({"text": text} for text in ["the same"] * 30 + captions))))
+    assert same_first.vendi > 5  # the sample is of the whole file
 
 
 def test_report_and_card_are_written_and_nothing_else_is_replaced(file, tmp_path):
