@@ -230,7 +230,9 @@ def near_widget(captions: Sequence[str], copies: Sequence[str]) -> WhatIf:
             (near, "copies with one word changed", 1),
         ):
             look = {"color": plots.COLORS[number], "hatch": plots.HATCHES[number], "edgecolor": "white"}
-            axes.hist(values, bins, weights=np.full(len(values), 1 / len(values)), alpha=0.75, label=name, **look)
+            axes.hist(
+                values, bins, weights=np.full(len(values), 1 / len(values)), alpha=0.75, label=name, **look
+            )
         axes.axvline(threshold, color=plots.INK, linestyle="--", linewidth=1.8, label="threshold")
         axes.set_xlim(0, 1.02)
         axes.set_xlabel("similarity to the most similar other caption")

@@ -128,11 +128,9 @@ def prompts(texts: list[str]) -> Dataset:
 
 def written(rows: list[Row], name: str, seed: int) -> Dataset:
     """Rows that people wrote, in the form that a generator's rows have."""
-    captions = {record: iter([c for c, r in rows if r == record]) for _, record in rows}
-    people = Generator(
-        name, "1", "cc-by-4.0", None, lambda asked, _: [next(captions[c[0]["content"]]) for c in asked]
-    )
-    return generate(prompts([record for _, record in rows]), people, seed)
+    captions = [caption for caption, _ in rows]
+    people = Generator(name, "1", "cc-by-4.0", None, lambda _asked, _seed: captions)
+    return generate(prompts([told for _, told in rows]), people, seed)
 
 
 @cache
@@ -248,7 +246,7 @@ def teller(name: str, pattern: str) -> Generator:
 FREE = lesson.size(180, smoke=24)
 
 
-def told(seed: int, personas: bool) -> list[Dataset]:
+def told_by_form(seed: int, personas: bool) -> list[Dataset]:
     """Free records, told by templates and, each by two of them, by personas."""
     free = [record(scene) for scene in scenes(FREE + FREE // 3, 70_000 + seed)]
     plain, shared = free[FREE:], free[:FREE]
@@ -259,15 +257,16 @@ def told(seed: int, personas: bool) -> list[Dataset]:
         for number, one in enumerate(by_two.items())
     ]
     return tables + [
-        generate(prompts(plain[number::2]), teller(*one), seed) for number, one in enumerate(TEMPLATES.items())
+        generate(prompts(plain[number::2]), teller(*one), seed)
+        for number, one in enumerate(TEMPLATES.items())
     ]
 
 
 # %% [markdown]
-# The third generator is the small model itself, in the manner of *self-instruct*: trained on the seeds to write whole examples, caption and record, then asked for 1,200 new ones. What does not come apart into caption and record is dropped.
+# The third generator is the small model itself, in the manner of *self-instruct*: trained on the seeds to write whole examples, caption and record, then asked for 800 new ones. What does not come apart into caption and record is dropped.
 
 # %% tags=["evidence"]
-ASKED = lesson.size(1200, smoke=40)
+ASKED = lesson.size(800, smoke=40)
 
 
 def taken_apart(made: Dataset) -> Dataset:
@@ -376,9 +375,7 @@ touched = [
     caption.replace("a big", "a small").replace("A big", "A small").replace("large", "little")
     for caption in varied
 ]
-lesson.widget(
-    "near", captions=varied, copies=[c for c, old in zip(touched, varied, strict=True) if c != old]
-)
+lesson.widget("near", captions=varied, copies=[c for c, old in zip(touched, varied, strict=True) if c != old])
 
 # %% [markdown]
 # Try *the whole prompt*: people often hash what they send to the model, instruction and all. Then the instruction makes everything look alike. And mind what a near duplicate is here: *a big red cow* and *a small red cow* differ by one word and by one **fact**. Compare contents where you can, and always measure how many fresh rows a filter takes.
@@ -386,22 +383,24 @@ lesson.widget(
 # Now all steps in a row. A stage is a function from a table to a table, and `funnel` counts what each leaves.
 
 # %% tags=["evidence"]
+
+
+def says_its_record(row: dict) -> bool:
+    return accepted(row["completion"][0]["content"], row["prompt"][0]["content"])
+
+
 STAGES = {
-    "verify": lambda data: verified(data, lambda row: accepted(*rows_of_one(row)), "world.verify"),
+    "verify": lambda data: verified(data, says_its_record, "world.verify"),
     "exact duplicates": duplicates.without_exact,
     "near duplicates": lambda data: duplicates.without_near(data, threshold=0.7, run=2),
 }
-
-
-def rows_of_one(row: dict) -> Row:
-    return row["completion"][0]["content"], row["prompt"][0]["content"]
 
 
 def pool_of(seed: int, without: frozenset[str] = frozenset()) -> Dataset:
     """All that people and generators wrote, but for what is left out."""
     leaks = "decontaminate" in without
     parts = [crawl(seed) if leaks else decontaminated(crawl(seed), seed)]
-    parts += told(seed, personas="personas" not in without)
+    parts += told_by_form(seed, personas="personas" not in without)
     if "self-instruct" not in without:
         parts.append(self_instructed(seed, leaks))
     return concatenate_datasets(parts)
@@ -619,6 +618,7 @@ lesson.claim(
 # DIVERSITY
 
 # %%
+SHOWN = ["fresh", "true", "different", "distinct-2", "self-BLEU", "Vendi"]
 plots.table(
     [
         [arm, *(f"{steps.interval(f'{arm}: {name}').mean:.2f}" for name in SHOWN)]
@@ -688,9 +688,6 @@ def running_out(seed: int) -> dict[str, float]:
     }
     for one, other in [("verified", "repeated"), ("repeated", "unverified"), ("real", "verified")]:
         measures[f"{one} over {other}"] = measures[one] - measures[other]
-    measures["share of the gap"] = (measures["verified"] - measures["repeated"]) / (
-        measures["real"] - measures["repeated"]
-    )
     return measures
 
 
@@ -729,6 +726,7 @@ def label_cost(seed: int) -> dict[str, float]:
     measures["flawed adds to all"] = measures["with flawed 640"] - measures["people 640"]
     measures["true rows in flawed"] = float(np.mean([accepted(*row) for row in flawed]))
     return measures
+
 
 # %% [markdown]
 # ## 8 · In the field: SmolLM2 writes
@@ -772,7 +770,7 @@ def continued(asked: list, seed: int) -> list[str]:
 
 
 def caption_prompt(told: str) -> str:
-    shown = [f"Record: {record}\nCaption: {caption}\n\n" for caption, record in CAPTION_SHOTS]
+    shown = [f"Record: {facts}\nCaption: {caption}\n\n" for caption, facts in CAPTION_SHOTS]
     return f"{''.join(shown)}Record: {told}\nCaption:"
 
 
@@ -793,7 +791,7 @@ def asks_well(question: str, scene: Scene) -> bool:
 
 
 # %% tags=["evidence"]
-WRITTEN = lesson.size(16, smoke=2)
+WRITTEN = lesson.size(12, smoke=2)
 
 
 @lesson.experiment(seeds=6)
@@ -801,12 +799,16 @@ def real_writer(seed: int) -> dict[str, float]:
     drawn = scenes(WRITTEN, 90_000 + seed)
     captions = [
         chat[0]["content"]
-        for chat in generate(prompts([caption_prompt(record(s)) for s in drawn]), smollm(), seed)["completion"]
+        for chat in generate(prompts([caption_prompt(record(s)) for s in drawn]), smollm(), seed)[
+            "completion"
+        ]
     ]
     people = [describe(scene, seed=seed + number) for number, scene in enumerate(drawn)]
     questions = [
         chat[0]["content"]
-        for chat in generate(prompts([question_prompt(text) for text in people]), smollm(), seed)["completion"]
+        for chat in generate(prompts([question_prompt(text) for text in people]), smollm(), seed)[
+            "completion"
+        ]
     ]
     verdicts = [world.verify(caption, scene) for caption, scene in zip(captions, drawn, strict=True)]
     asked_well = [asks_well(*pair) for pair in zip(questions, drawn, strict=True)]
@@ -822,4 +824,5 @@ def real_writer(seed: int) -> dict[str, float]:
         "good questions": sum(asked_well) / count,
         "repeated questions": 1 - len(set(questions)) / count,
         "repeated but for the animal": 1 - len(patterns) / count,
+        "hidden repeats": (len(set(questions)) - len(patterns)) / count,
     }
