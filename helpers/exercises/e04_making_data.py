@@ -190,17 +190,14 @@ INSTRUCTION = (
 _TEXTS = {"the caption": "", "the whole prompt": INSTRUCTION}
 
 
-def highest(texts: Sequence[str], others: Sequence[str], run: int) -> np.ndarray:
-    """The similarity of each text to the most similar of `others` that is not itself: (n,), 0 to 1.
-
-    A text stands for itself if it is the same object in both lists.
-    """
+def highest(texts: Sequence[str], others: Sequence[str] | None, run: int) -> np.ndarray:
+    """The similarity of each text to the most similar of `others`, or of the rest of `texts`: (n,), 0 to 1."""
     sets = [set(runs(words(text), run)) for text in texts]
-    known = [set(runs(words(other), run)) for other in others]
+    known = sets if others is None else [set(runs(words(other), run)) for other in others]
     found = np.zeros(len(texts))
-    for i, (text, own) in enumerate(zip(texts, sets, strict=True)):
-        for other, theirs in zip(others, known, strict=True):
-            if text is not other:
+    for i, own in enumerate(sets):
+        for j, theirs in enumerate(known):
+            if others is not None or i != j:
                 found[i] = max(found[i], len(own & theirs) / len(own | theirs))
     return found
 
@@ -218,7 +215,7 @@ def near_widget(captions: Sequence[str], copies: Sequence[str]) -> WhatIf:
         if (what, run) not in known:
             full = [_TEXTS[what] + caption for caption in captions]
             changed = [_TEXTS[what] + caption for caption in copies]
-            known[what, run] = highest(full, full, run), highest(changed, full, run)
+            known[what, run] = highest(full, None, run), highest(changed, full, run)
         return known[what, run]
 
     def draw(threshold: float, run: int, what: str) -> str:

@@ -612,20 +612,6 @@ lesson.claim(
 
 # %% [markdown]
 # READING ABLATION
-#
-# ### Diverse, and wrong?
-#
-# DIVERSITY
-
-# %%
-SHOWN = ["fresh", "true", "different", "distinct-2", "self-BLEU", "Vendi"]
-plots.table(
-    [
-        [arm, *(f"{steps.interval(f'{arm}: {name}').mean:.2f}" for name in SHOWN)]
-        for arm in [*LEFT_OUT, "300 by people"]
-    ],
-    ["300 rows", *SHOWN],
-)
 
 # %% [markdown]
 # ## 6 · When real data run out
@@ -691,10 +677,74 @@ def running_out(seed: int) -> dict[str, float]:
     return measures
 
 
+# %%
+out = lesson.measure(running_out, live=0)
+ARMS = {
+    "once": "160 by people, fewer steps",
+    "repeated": "160 by people, repeated",
+    "verified": "160 by people + 480 verified",
+    "unverified": "160 by people + 480 unverified",
+    "real": "640 by people",
+}
+if out.records:
+    plots.interval_plot(
+        [out.row(arm, label) for arm, label in ARMS.items()],
+        "right records for fresh captions",
+        alt="Interval plot of five readers. With 480 verified captions by a model the reader lies far above the one that repeats the 160 rows and below the one with 640 rows by people; with unverified captions it lies lowest of those with the full number of steps.",
+    )
+    gap = out.interval("real").mean - out.interval("repeated").mean
+    lesson.say(
+        "Of what the model writes, {accepted:.0%} is accepted, so each verified row costs about {tries:.0f} tries. The verified rows close {share:.0%} of the gap between 160 rows by people and 640.",
+        accepted=out.interval("accepted").mean,
+        tries=1 / out.interval("accepted").mean,
+        share=out.interval("verified over repeated").mean / gap,
+    )
+
+# %% tags=["claim"]
+for measure_name, name, statement, prediction, verdict in [
+    (
+        "verified over repeated",
+        "verified rows help where real ones have run out",
+        "160 rows by people and 480 verified ones by a model teach more than the 160 repeated.",
+        "a difference above 0, paired by seed: new facts, checked",
+        "holds",
+    ),
+    (
+        "repeated over unverified",
+        "unverified rows do harm",
+        "The same number of unverified rows is worse than none.",
+        "repeated minus unverified above 0, paired by seed: most of what so small a writer says is wrong",
+        "holds",
+    ),
+    (
+        "real over verified",
+        "real rows would be better",
+        "480 more rows by people would have taught more than 480 verified ones by the model.",
+        "a difference above 0, paired by seed: the model has few wordings, and passes the verifier with easy ones",
+        "holds",
+    ),
+]:
+    lesson.claim(
+        running_out,
+        measure_name,
+        name=name,
+        statement=statement,
+        prediction=prediction,
+        talk=["T2"],
+        scope="world",
+        unit="of captions",
+        above=0.0,
+        expected=verdict,
+        repeatable=False,
+    )
+
+# %% [markdown]
+# READING TOKENS
+#
 # %% [markdown]
 # ## 7 · What a label costs
 #
-# Another way to ask what synthetic data are worth: in human labels. The pipeline's own rows (600 by personas, verified, nobody's seeds in them) are joined by 0 to 640 rows by people. A **flawed** pipeline stands beside it: the same personas without the verifier, and the rewinder writes half of it.
+# Another way to ask what synthetic data are worth: in human labels. The pipeline's own rows (600 by personas, verified, nobody's seeds in them) are joined by 0 to 640 rows by people. A **flawed** pipeline stands beside it: the same personas without the verifier, and the rewinder writes two thirds of it.
 
 # %% tags=["evidence"]
 SYNTHETIC = lesson.size(600, smoke=30)
@@ -728,8 +778,204 @@ def label_cost(seed: int) -> dict[str, float]:
     return measures
 
 
+# %%
+cost = lesson.measure(label_cost, live=0)
+if cost.records:
+    figure, axes = plots.new_figure(720, 380)
+    for name, label, counts_of in [
+        ("people", "rows by people only", HUMAN),
+        ("with synthetic", "with 600 synthetic rows", [10, 40, 160, 640]),
+        ("with flawed", "with 600 flawed rows", [10, 640]),
+    ]:
+        spans = [cost.interval(f"{name} {n}") for n in counts_of]
+        means = [span.mean for span in spans]
+        reach = [[span.mean - span.low for span in spans], [span.high - span.mean for span in spans]]
+        axes.errorbar(counts_of, means, yerr=np.nan_to_num(reach, posinf=0), capsize=4, label=label)
+    axes.set_xscale("log")
+    axes.set_xticks([10, 40, 160, 640], ["10", "40", "160", "640"])
+    axes.minorticks_off()
+    axes.set_xlabel("rows by people")
+    axes.set_ylabel("right, mean and 95% interval")
+    axes.legend(frameon=False)
+    plots.show(
+        figure,
+        alt="Right records over the number of rows by people. The curve with 600 synthetic rows starts high at 10 rows and meets the curve of people alone at 640; the curve of people alone starts at 0. With flawed rows the reader stays below.",
+    )
+
 # %% [markdown]
-# ## 8 · In the field: SmolLM2 writes
+# How many labels is that? Read it off the curve of people alone: where does it reach what 10 labels with synthetic rows reach?
+#
+# > **Exercise 3 · `worth`** · ★★☆ · 10 minutes
+# >
+# > Given a target share and a measured curve (numbers of labels, rising; the share right at each), return how many labels the curve needs to reach the target. Between two measured points go in a straight line over the **logarithm** of the labels. If the curve starts above the target, return the first number; if it never reaches it, return `math.inf`. Where it passes the target more than once, the first time counts.
+# >
+# > <details><summary>Hint 1</summary>Go through neighboring points. The first pair whose second share is at least the target is the one to interpolate in.</details>
+# > <details><summary>Hint 2</summary>With <code>part = (target - low) / (high - low)</code> the answer is <code>a * (b / a) ** part</code>, for label numbers <code>a</code> and <code>b</code>.</details>
+
+
+# %%
+import math
+
+
+def worth(target: float, labels: list[int], shares: list[float]) -> float:
+    """How many labels the curve needs to reach the target."""
+    # BEGIN SOLUTION
+    if shares[0] >= target:
+        return float(labels[0])
+    points = list(zip(labels, shares, strict=True))
+    for (few, low), (many, high) in itertools.pairwise(points):
+        if high >= target:
+            return few * (many / few) ** ((target - low) / (high - low))
+    return math.inf
+    # END SOLUTION
+
+
+# %%
+worth = lesson.check(worth)
+
+# %%
+if cost.records:
+    alone = [cost.interval(f"people {n}").mean for n in HUMAN]
+    lesson.say(
+        "On these curves 600 synthetic rows and 10 labels are worth {ten:.0f} labels, 600 and 40 are worth {forty:.0f}. In the flawed pipeline only {true:.0%} of the rows are true.",
+        ten=worth(cost.interval("with synthetic 10").mean, HUMAN, alone),
+        forty=worth(cost.interval("with synthetic 40").mean, HUMAN, alone),
+        true=cost.interval("true rows in flawed").mean,
+    )
+
+# %% tags=["claim"]
+lesson.claim(
+    label_cost,
+    "10 and synthetic over 160",
+    name="10 labels and synthetic rows beat 160 labels",
+    statement="600 synthetic rows with 10 by people teach more than 160 rows by people.",
+    prediction="a difference above 0, paired by seed: the templates' author knows the language of the world",
+    talk=["T5"],
+    scope="world",
+    unit="of captions",
+    above=0.0,
+    expected="holds",
+    repeatable=False,
+)
+lesson.claim(
+    label_cost,
+    "synthetic adds to all",
+    name="null: nothing to add where labels abound",
+    statement="With 640 rows by people the synthetic rows change little.",
+    prediction="a difference inside ±0.03, paired by seed",
+    talk=["T5"],
+    scope="world",
+    unit="of captions",
+    within=(-0.03, 0.03),
+    expected=None,
+    repeatable=False,
+)
+lesson.claim(
+    label_cost,
+    "flawed adds to all",
+    name="a flawed pipeline does harm where labels abound",
+    statement="To 640 rows by people the flawed pipeline's 600 rows do harm.",
+    prediction="a difference below 0, paired by seed: an error with a system is learned like anything else",
+    talk=["T5"],
+    scope="world",
+    unit="of captions",
+    below=0.0,
+    expected="holds",
+    repeatable=False,
+)
+
+# %% [markdown]
+# READING LABELS
+#
+# ## 8 · A dataset that others can use
+#
+# The rows of section 4 become an ordinary `DatasetDict`. Split it **by parent**: two personas told the same record, so a row-by-row split would put one telling into the training part and its sibling into the test.
+
+# %%
+from helpers.synthesis import splits
+
+parts = splits.split(made, by="parent", seed=SEED)
+loose = made.train_test_split(test_size=0.1, seed=SEED)
+
+
+def siblings(train: Dataset, test: Dataset) -> str:
+    known = set(train["parent"])
+    return f"{sum(parent in known for parent in test['parent'])} of {len(test)}"
+
+
+plots.table(
+    [
+        ["by parent", siblings(parts["train"], parts["test"])],
+        ["row by row", siblings(loose["train"], loose["test"])],
+    ],
+    ["split", "test rows with a sibling in the training part"],
+)
+
+# %% [markdown]
+# A **card** says what the rows are, who wrote them, who judged them, and how much was let through. Every row carries its own origin (generator, revision, temperature, seed, judge), so nothing has to be remembered.
+
+# %%
+summary = "Captions of scenes with their records, for training a reader. The scenes are drawn, the language is a small grammar: good for teaching, and for nothing about real animals."
+writers = [teller(*one) for one in (TEMPLATES | PERSONAS).items()]
+dataset_card = cards.card(
+    parts, "Captions and records", "cc-by-4.0", summary, generators=writers, asked=pool, counts=counts
+)
+folder = helpers.settings.build_dir() / "making_data" / "dataset"
+cards.save(parts, folder, dataset_card)
+print({name: len(part) for name, part in cards.load(folder).items()})
+plots.table(
+    [[str(value) for value in row.values()] for row in cards.provenance(parts["train"])[:5]],
+    list(cards.provenance(parts["train"])[0]),
+    caption="From the card: where the rows are from",
+)
+
+# %% [markdown]
+# The folder (`build/making_data/dataset`) holds the parts as `save_to_disk` writes them, and the card as `README.md`. `cards.push(parts, dataset_card, "OWNER/NAME")` would put both on the hub, privately unless you say otherwise; this course never does it by itself.
+#
+# ### When the power fails
+#
+# Generation is what costs. `generate_in_shards` keeps every shard on the disk as soon as it is there. Here a generator dies at its third shard; the second call asks for what is missing and for nothing else.
+
+# %%
+import shutil
+
+from helpers.synthesis.shards import generate_in_shards
+
+shards = helpers.settings.build_dir() / "making_data" / "shards"
+shutil.rmtree(shards, ignore_errors=True)
+poet = teller("poet", PERSONAS["poet"])
+asked_for: list[int] = []
+
+
+def mortal(asked: list, seed: int) -> list[str]:
+    asked_for.append(len(asked))
+    if len(asked_for) == 3:
+        raise ConnectionError("the power is gone")
+    return poet.answer(asked, seed)
+
+
+free = prompts([record(scene) for scene in scenes(100, SEED)])
+for _ in range(2):
+    asked_for_before = len(asked_for)
+    try:
+        done = generate_in_shards(
+            free, Generator("poet", "1", "cc-by-4.0", None, mortal), SEED, shards, size=25
+        )
+        print(f"asked for {len(asked_for) - asked_for_before} shards; {len(done)} rows in all")
+    except ConnectionError as error:
+        print(f"asked for {len(asked_for) - asked_for_before} shards, then: {error}")
+
+# %% [markdown]
+# ## 9 · In the field: a real model writes
+#
+# Does any of this hold for a model that has read the internet? SmolLM2 gets three examples and goes on: a caption for a record, then a question about a caption (by a person). It has 135 million parameters on the CPU tier; on a GPU tier the same cells run a larger instruct model.
+#
+# Our verifier is harsh here: it accepts what the world's grammar has, and a free writer may say something true in other words. So *outside the grammar* does not mean *wrong*. A verifier is only as good as the language it understands.
+
+# %%
+from helpers.models.memory import give_back
+
+give_back()  # the trainings above have left memory that the process still holds
 
 # %% tags=["evidence"]
 import torch
@@ -826,3 +1072,261 @@ def real_writer(seed: int) -> dict[str, float]:
         "repeated but for the animal": 1 - len(patterns) / count,
         "hidden repeats": (len(set(questions)) - len(patterns)) / count,
     }
+
+
+# %%
+field = lesson.measure(real_writer, live=0)
+if lm:
+    drawn = scenes(5, 90_000 + SEED)
+    asked = [prompts([caption_prompt(record(s))])["prompt"][0] for s in drawn]
+    verdicts = []
+    for scene, caption in zip(drawn, continued(asked, SEED), strict=True):
+        verdict = world.verify(caption, scene)
+        wrong = f"wrong: {', '.join(verdict.wrong)}" if verdict.wrong else "leaves something out"
+        said = "accepted" if verdict.true and verdict.complete else wrong
+        verdicts.append([record(scene), caption, said if verdict.grammatical else "outside the grammar"])
+    plots.table(verdicts, ["record", f"caption by {lm.name}", "verdict"])
+
+# %%
+if field.records:
+    plots.table(
+        [
+            [name, f"{field.interval(name).mean:.2f}", f"{span.low:.2f} to {span.high:.2f}"]
+            for name in (
+                "accepted",
+                "outside the grammar",
+                "says something wrong",
+                "leaves something out",
+                "repeated captions",
+                "distinct-2 over people",
+                "good questions",
+                "repeated questions",
+                "repeated but for the animal",
+            )
+            if (span := field.interval(name))
+        ],
+        ["of 12 captions and 12 questions by SmolLM2", "mean", "95% interval over seeds"],
+    )
+
+# %% tags=["claim"]
+for measure_name, name, statement, prediction, region, verdict in [
+    (
+        "accepted",
+        "real: verification removes most",
+        "Of SmolLM2's captions from three examples, fewer than half pass the verifier.",
+        "below 0.5: without examples none of 96 was right in our first trials",
+        {"below": 0.5},
+        "holds",
+    ),
+    (
+        "outside the grammar",
+        "real: most captions are outside the verifier's language",
+        "More than half of SmolLM2's captions are sentences that the verifier does not understand.",
+        "above 0.5: a free writer has more ways to say it than our grammar",
+        {"above": 0.5},
+        "holds",
+    ),
+    (
+        "distinct-2 over people",
+        "real: less diverse than people",
+        "SmolLM2's captions have fewer different pairs of words than people's for the same records.",
+        "distinct-2 of SmolLM2 minus people's below 0: it imitates its three examples",
+        {"below": 0.0},
+        None,
+    ),
+    (
+        "good questions",
+        "real: questions are easier than captions",
+        "More than half of SmolLM2's questions are one question about the animal that gives nothing away.",
+        "above 0.5: a question has to get less right than a caption",
+        {"above": 0.5},
+        None,
+    ),
+    (
+        "hidden repeats",
+        "real: repeats that exact deduplication misses",
+        "Some of SmolLM2's questions are the same question about another animal, which exact deduplication does not see.",
+        "above 0: 'What is the … doing?' is asked again and again",
+        {"above": 0.0},
+        None,
+    ),
+]:
+    lesson.claim(
+        real_writer,
+        measure_name,
+        name=name,
+        statement=statement,
+        prediction=prediction,
+        talk=["T5"],
+        scope="real",
+        unit="of texts",
+        expected=verdict,
+        repeatable=False,
+        **region,
+    )
+
+# %% [markdown]
+# READING REAL
+#
+# ### Any OpenAI-compatible endpoint
+#
+# A server with such an interface (vLLM, TGI, llama.cpp, a paid one) is a generator like any other. Set `COURSE_ENDPOINT` to its address, `COURSE_ENDPOINT_MODEL` to the model's name and, if it wants one, `COURSE_ENDPOINT_KEY`; time-outs and busy servers are retried, and what came is kept and counted.
+
+# %% tags=["volatile"]
+from helpers.synthesis import endpoint
+
+remote = endpoint.from_environment(temperature=0.7)
+if remote is None:
+    lesson.say("`COURSE_ENDPOINT` is not set, so nothing is asked here.")
+else:
+    wanted = [f"Write one short caption for these facts: {record(scene)}" for scene in scenes(8, SEED)]
+    answered = generate(prompts(wanted), remote, SEED)
+    print(remote.answer.counts)
+    plots.table([[row[0]["content"]] for row in answered["completion"]], ["caption by the endpoint"])
+
+# %% [markdown]
+# ### Bring your own rows
+#
+# `python -m helpers audit FILE.jsonl --test TEST.jsonl` reads any file of JSON lines (chats, prompts with completions, pairs, or plain text) and reports what this lesson looks for. Put your file's path in place of None; until then our own rows are audited against the benchmark that leaked. For contrast, the second column has the same rows without any of the steps.
+
+# %%
+from helpers.data import jsonl
+from helpers.synthesis.audit import audit
+
+MY_FILE = None  # such as "my_data.jsonl"
+
+
+def chats_file(name: str, rows: list[Row]):
+    """The rows as a file of prompts (captions) with completions (records)."""
+    path = helpers.settings.build_dir() / "making_data" / name
+    jsonl.write(path, ({"prompt": caption, "completion": told} for caption, told in rows))
+    return path
+
+
+test_file = chats_file("benchmark.jsonl", benchmark(SEED))
+clean_rows = audit(MY_FILE or chats_file("pipeline.jsonl", rows_of(made)), test_file)
+everything = pool_of(SEED, frozenset({"decontaminate"}))
+raw_rows = {
+    line["what"]: line["found"]
+    for line in audit(chats_file("raw.jsonl", rows_of(everything)), test_file).findings()
+}
+plots.table(
+    [[line["what"], line["found"], raw_rows.get(line["what"], "")] for line in clean_rows.findings()],
+    ["what", "your file" if MY_FILE else "after all steps", "before any step"],
+)
+
+# %% [markdown]
+# ### Moving on: the same steps in the tools of the trade
+#
+# | step here | NeMo Data Designer | distilabel | synthetic-data-kit | NeMo Curator |
+# | --- | --- | --- | --- | --- |
+# | seeds | seed datasets | `LoadDataFromHub`, `LoadDataFromDicts` | `ingest` (PDF, HTML, …) | reads large corpora |
+# | templates, personas | sampler columns, person sampling | prompts of your own | prompts in its configuration | – |
+# | a model writes | columns written by a language model | `TextGeneration`, `SelfInstruct` | `create` (question and answer pairs, summaries) | – |
+# | verify | validators: code, your own function, a remote service | tasks in which a model judges | `curate`: a model judges | quality filters by rule |
+# | duplicates | – | `DeitaFiltering` keeps what is far from its neighbors | – | exact; fuzzy (MinHash, LSH); semantic |
+# | decontaminate | – | – | – | `TaskDecontamination` in earlier releases |
+# | table, card, hub | pushes datasets to the hub | a `Distiset` (a `DatasetDict`), with card and `pipeline.yaml` | `save-as` | writes files |
+#
+# A dash means that we did not find the step in the pages that we read (November 2026), not that the tool can't do it. None of these tools runs in this lesson.
+
+# %% [markdown]
+# ---
+# ## Dig deeper
+#
+# ### Diverse, and wrong?
+#
+# Diversity can be measured without knowing the truth, which makes it tempting. Three measures of the 300 rows of each arm (means over the seeds): **distinct-2**, different pairs of words as a share of all; **self-BLEU**, how much of a caption stands in the others (lower is more diverse); and the **Vendi score**, how many wholly different captions the set is worth.
+
+# %%
+SHOWN = ["fresh", "true", "different", "distinct-2", "self-BLEU", "Vendi"]
+plots.table(
+    [
+        [arm, *(f"{steps.interval(f'{arm}: {name}').mean:.2f}" for name in SHOWN)]
+        for arm in [*LEFT_OUT, "300 by people"]
+    ],
+    ["300 rows", *SHOWN],
+)
+
+# %%
+figure, axes = plots.new_figure(640, 360)
+for arm in [*LEFT_OUT, "300 by people"]:
+    axes.plot(
+        steps.interval(f"{arm}: Vendi").mean,
+        steps.interval(f"{arm}: fresh").mean,
+        linestyle="none",
+        label=arm,
+    )
+axes.set_xlabel("Vendi score of the 300 captions, mean over seeds")
+axes.set_ylabel("right records for fresh captions")
+axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+plots.show(
+    figure,
+    alt="Right records over the Vendi score, a point per arm. Without verification the rows are about as diverse as those of other arms and the reader is far worse.",
+)
+
+# %% tags=["claim"]
+lesson.claim(
+    ablation,
+    "Vendi with fresh",
+    name="among true rows, diverse sets teach more",
+    statement="Among the seven arms whose 300 rows are all true, a higher Vendi score goes with more right records.",
+    prediction="rank correlation above 0, one for each seed (a first trial had .83 over nine points)",
+    talk=["T5"],
+    scope="world",
+    unit="rank correlation",
+    above=0.0,
+    expected=None,
+    repeatable=False,
+)
+
+# %% [markdown]
+# READING DIVERSITY
+
+# %% [markdown]
+# ### Failure drill: hashing the template
+#
+# Let us make the mistake of section 4 in numbers: near deduplication of 400 fresh captions by people, as captions and as whole prompts. Every row that goes is lost by mistake, as all these scenes differ.
+
+# %%
+from helpers.exercises.e04_making_data import INSTRUCTION
+
+many = by_people(400, 98_000 + SEED)
+drill = []
+for name, before in [("the caption", ""), ("the whole prompt", INSTRUCTION)]:
+    repeats = duplicates.twins([before + caption for caption, _ in many], threshold=0.7, run=2)
+    lost = duplicates.false_positive_rate(repeats, [told for _, told in many])
+    one, other = (before + caption for caption, _ in many[:2])
+    drill.append([name, f"{jaccard(one, other, 2):.2f}", f"{lost:.0%}"])
+plots.table(drill, ["what is compared", "similarity of the first two rows", "lost by mistake"])
+
+# %% [markdown]
+# The repair is to compare what differs between rows: `duplicates.without_near(data, text=...)` takes a column or a function of the row.
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+lesson.quiz("recap")
+
+# %% [markdown]
+# ## Recap
+#
+# RECAP
+#
+# **Limits of this demo.** LIMITS
+#
+# **References.** Wang et al., *Self-Instruct: Aligning language models with self-generated instructions*, 2023. Broder, *On the resemblance and containment of documents*, 1997 (MinHash). Lee et al., *Deduplicating training data makes language models better*, 2022. Brown et al., *Language models are few-shot learners*, 2020, appendix C (contamination). Zhu et al., *Texygen*, 2018 (self-BLEU). Friedman and Dieng, *The Vendi score: A diversity evaluation metric for machine learning*, 2023. Pushkarna, Zaldivar and Kjartansson, *Data cards*, 2022.
+
+# %% tags=["volatile"]
+losses = {
+    "verification": "no verification",
+    "deduplication": "no deduplication",
+    "decontamination": "no decontamination",
+    "the personas": "no personas",
+    "the small model's own examples": "no self-instruct",
+}
+worst = max(losses, key=lambda step: steps.interval(f"{losses[step]}: costs").mean)
+lesson.recap(
+    costliest=f"{worst}: it costs {steps.interval(f'{losses[worst]}: costs').mean:.2f} of the captions"
+)
