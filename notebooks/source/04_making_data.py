@@ -434,7 +434,7 @@ plots.table(
 )
 
 # %% [markdown]
-# Two rows of this table tell a story: the rewinder is found out where the direction of time matters, and of the small model's many examples hardly any is both right and new.
+# Three rows of this table tell a story. The rewinder is found out where the direction of time matters. Of the small model's many examples hardly any is both right and new. And the host, who is always right? He tells the same records as the guide, in the guide's words, with the place moved to the front: near duplicates.
 #
 # ## 5 · Leave each step out
 #
@@ -610,8 +610,26 @@ lesson.claim(
     repeatable=False,
 )
 
+# %%
+lesson.say(
+    "Without verification {true:.0%} of the 300 rows are true; without deduplication {different:.0%} of them are different. Without decontamination the reader gets {leaked:.2f} of the leaked items right and {fresh:.2f} of fresh captions; with all steps {full_leaked:.2f} and {full_fresh:.2f} (means over the seeds).",
+    true=steps.interval("no verification: true").mean,
+    different=steps.interval("no deduplication: different").mean,
+    leaked=steps.interval("no decontamination: leaked").mean,
+    fresh=steps.interval("no decontamination: fresh").mean,
+    full_leaked=steps.interval("all steps: leaked").mean,
+    full_fresh=steps.interval("all steps: fresh").mean,
+)
+
 # %% [markdown]
-# READING ABLATION
+# Read it as a budget. There is room for 300 rows, and a step pays if it keeps bad ones from taking the place of good ones.
+#
+# - **Verification** and **deduplication** carry this pipeline. A wrong row teaches its mistake; a copy teaches nothing and takes a place.
+# - **Decontamination** seems to *cost*: left out, even the honest score rises, as 40 more rows by people come in, about colors on animals that the training part lacks. The score on the leaked items rises more still. What the step buys is no better reader. It is a number that you can believe.
+# - **Near duplicates**: the filter takes out nearly all that the *host* wrote, who says the guide's words in another order. The reader hardly notices.
+# - **The personas** bring kinds of sentences, of which the people's rows have some already: their gain is small, and differs much between seeds.
+# - **The model's own examples** buy nothing here, against our prediction. Few of them are both right and new, and those only mix what the seeds say. Section 6 gives the same kind of model something new to write about; compare.
+# - The pipeline's rows come near to as many rows **by people**. Mind the reason: the templates' author knows the world's grammar.
 
 # %% [markdown]
 # ## 6 · When real data run out
@@ -739,7 +757,9 @@ for measure_name, name, statement, prediction, verdict in [
     )
 
 # %% [markdown]
-# READING TOKENS
+# Synthetic rows did stand in for real ones, on one condition: **something that knows more than the model** decided which of them stay. The model is wrong most of the time; the verifier turns its few right answers into rows that nobody had. Without it, the same model's rows bury the real ones. Repeating the real rows costs as much compute, and brings less.
+#
+# Two things keep this from being magic. The records came from outside (anybody can make up facts; the model did not have to), and the verifier knows the truth about every caption. In the field you have a compiler, a unit test, a calculator, a second source; or a judge that errs, which is lesson 06. And real rows would still have been better: what the model can't say stays unsaid, however often one asks. Lesson 05 asks what happens when this is repeated.
 #
 # %% [markdown]
 # ## 7 · What a label costs
@@ -885,7 +905,9 @@ lesson.claim(
 )
 
 # %% [markdown]
-# READING LABELS
+# A few labels by people on top of many synthetic rows go a long way: synthetic rows teach the facts and the form, people's rows bring the words that the templates lack (*little*, *fades in*, *on the sand*). Where labels abound, synthetic rows have little to add, and a flawed pipeline does harm: its error has a system, and more rows by people do not outvote it.
+#
+# **The caveat.** Whoever wrote our templates and our verifier also wrote the world. The generator shares the simulator that defines the truth, so the *exchange rate* above is flattering, and means nothing outside. What carries over is the shape: a large gain where labels are few, none where they abound, and harm from a mistake with a system.
 #
 # ## 8 · A dataset that others can use
 #
@@ -1166,7 +1188,11 @@ for measure_name, name, statement, prediction, region, verdict in [
     )
 
 # %% [markdown]
-# READING REAL
+# Read the rows that the verifier turned down. Some are wrong, some leave something out, and some are fine English that our grammar does not have (*spinning the other side*). A strict verifier costs true rows, and a lenient one lets false ones in; which is worse depends on how many you can make. Here making more is cheap, so strict is right.
+#
+# Diversity comes out against our prediction: the model's captions are *more* diverse than people's. No wonder: people here have one small grammar, and what strays from it counts as diverse, right or wrong. Diversity is no virtue by itself.
+#
+# The questions are usable more often. But they repeat: many are the same question about another animal, and exact deduplication sees none of that. Compare what is asked, not what is written: replace the animal's name by a blank first.
 #
 # ### Any OpenAI-compatible endpoint
 #
@@ -1220,13 +1246,13 @@ plots.table(
 #
 # | step here | NeMo Data Designer | distilabel | synthetic-data-kit | NeMo Curator |
 # | --- | --- | --- | --- | --- |
-# | seeds | seed datasets | `LoadDataFromHub`, `LoadDataFromDicts` | `ingest` (PDF, HTML, …) | reads large corpora |
-# | templates, personas | sampler columns, person sampling | prompts of your own | prompts in its configuration | – |
+# | seeds | seed datasets | `LoadDataFromHub`, `LoadDataFromDicts` | `ingest` (PDF, HTML, …) | downloads and extracts text |
+# | templates, personas | sampler columns, person sampling | – | – | – |
 # | a model writes | columns written by a language model | `TextGeneration`, `SelfInstruct` | `create` (question and answer pairs, summaries) | – |
-# | verify | validators: code, your own function, a remote service | tasks in which a model judges | `curate`: a model judges | quality filters by rule |
+# | verify | validators: code, your own function, a remote service | `QualityScorer`, `PrometheusEval`: a model judges | `curate`: a model judges | quality filters by rule |
 # | duplicates | – | `DeitaFiltering` keeps what is far from its neighbors | – | exact; fuzzy (MinHash, LSH); semantic |
 # | decontaminate | – | – | – | `TaskDecontamination` in earlier releases |
-# | table, card, hub | pushes datasets to the hub | a `Distiset` (a `DatasetDict`), with card and `pipeline.yaml` | `save-as` | writes files |
+# | table, card, hub | pushes datasets to the hub | a `Distiset` (a `DatasetDict`), with card and `pipeline.yaml` | `save-as` | saves and exports |
 #
 # A dash means that we did not find the step in the pages that we read (November 2026), not that the tool can't do it. None of these tools runs in this lesson.
 
@@ -1281,7 +1307,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# READING DIVERSITY
+# Look at the row *no verification*: its captions are about as diverse as any, and its reader is among the worst. A diversity measure sees texts, not truth. Among arms whose rows are all true it has something to say, and even there the evidence is weak: seven arms, all made from the same pool, so the points are neither many nor independent. It does notice what you could have counted: copies.
 
 # %% [markdown]
 # ### Failure drill: hashing the template
@@ -1312,9 +1338,13 @@ lesson.quiz("recap")
 # %% [markdown]
 # ## Recap
 #
-# RECAP
+# - A step of a pipeline is worth what it keeps out of a limited number of rows: here verification and deduplication decide, personas and near deduplication refine.
+# - Decontaminate before a model learns from the seeds, plant test items to see that the filter works, and expect a lower, honest score.
+# - When real rows run out, verified synthetic rows help, unverified ones do harm. The verifier brings the information; real rows would be better still.
+# - Synthetic rows save most labels where labels are few, nothing where they abound. A mistake with a system does harm everywhere.
+# - Every row says who wrote it, who judged it, and from what. Then anybody can leave a step out and measure.
 #
-# **Limits of this demo.** LIMITS
+# **Limits of this demo.** One task with an exact verifier, in a world of a few thousand facts, with a reader of 0.1 million parameters that starts from nothing (a pretrained model needs far fewer rows). The generators share the grammar with the test, so gains are flattering in size. How bad a missing step is depends on how bad we made the pool: one persona in six with a bug, a model that copies; the order of the steps' gains is ours, not a law. An interval over six seeds is over trainings and draws of data in this one setting. SmolLM2 was asked in one way, at one temperature.
 #
 # **References.** Wang et al., *Self-Instruct: Aligning language models with self-generated instructions*, 2023. Broder, *On the resemblance and containment of documents*, 1997 (MinHash). Lee et al., *Deduplicating training data makes language models better*, 2022. Brown et al., *Language models are few-shot learners*, 2020, appendix C (contamination). Zhu et al., *Texygen*, 2018 (self-BLEU). Friedman and Dieng, *The Vendi score: A diversity evaluation metric for machine learning*, 2023. Pushkarna, Zaldivar and Kjartansson, *Data cards*, 2022.
 
