@@ -547,14 +547,14 @@ for arm, name, statement, prediction, verdict in [
         "personas pay",
         "With two templates in the personas' place a reader gets fewer fresh captions right.",
         "a loss above 0, paired by seed: people build their sentences in more than two ways",
-        "holds",
+        "inconclusive",
     ),
     (
         "no self-instruct",
         "the model's own examples pay",
         "Without the examples by the small model itself a reader gets fewer fresh captions right.",
         "a loss above 0, paired by seed: what is right and new in them mixes people's wording afresh",
-        None,
+        "inconclusive",
     ),
 ]:
     lesson.claim(
@@ -580,7 +580,7 @@ lesson.claim(
     scope="world",
     unit="of captions",
     within=(-0.05, 0.05),
-    expected=None,
+    expected="inconclusive",
     repeatable=False,
 )
 lesson.claim(
@@ -593,7 +593,20 @@ lesson.claim(
     scope="world",
     unit="of captions",
     above=0.0,
-    expected=None,
+    expected="inconclusive",
+    repeatable=False,
+)
+lesson.claim(
+    ablation,
+    "no decontamination: costs",
+    name="decontamination lowers the score",
+    statement="Without decontamination a reader gets more fresh captions right, too: leaked items are rows by people.",
+    prediction="a loss below 0, paired by seed (in a first trial .80 with, .86 without); stated after the other claims",
+    talk=["T5"],
+    scope="world",
+    unit="of captions",
+    below=0.0,
+    expected="holds",
     repeatable=False,
 )
 lesson.claim(
@@ -606,7 +619,7 @@ lesson.claim(
     scope="world",
     unit="of captions",
     within=(-0.1, 0.1),
-    expected=None,
+    expected="inconclusive",
     repeatable=False,
 )
 
@@ -625,11 +638,11 @@ lesson.say(
 # Read it as a budget. There is room for 300 rows, and a step pays if it keeps bad ones from taking the place of good ones.
 #
 # - **Verification** and **deduplication** carry this pipeline. A wrong row teaches its mistake; a copy teaches nothing and takes a place.
-# - **Decontamination** seems to *cost*: left out, even the honest score rises, as 40 more rows by people come in, about colors on animals that the training part lacks. The score on the leaked items rises more still. What the step buys is no better reader. It is a number that you can believe.
-# - **Near duplicates**: the filter takes out nearly all that the *host* wrote, who says the guide's words in another order. The reader hardly notices.
-# - **The personas** bring kinds of sentences, of which the people's rows have some already: their gain is small, and differs much between seeds.
-# - **The model's own examples** buy nothing here, against our prediction. Few of them are both right and new, and those only mix what the seeds say. Section 6 gives the same kind of model something new to write about; compare.
-# - The pipeline's rows come near to as many rows **by people**. Mind the reason: the templates' author knows the world's grammar.
+# - **Decontamination** seems to *cost*: left out, even the honest score rises, as 40 more rows by people come in, about colors on animals that the training part lacks. The score on the leaked items rises somewhat more on average, to nearly all of them; six seeds leave open how much of that is memory, as a reader this good has little room to be flattered. What the step buys is no better reader. It is a number that you can believe, whatever leaked.
+# - **Near duplicates**: the filter takes out nearly all that the *host* wrote, who says the guide's words in another order. Any effect on the reader is smaller than what our seeds can settle.
+# - **The personas** bring kinds of sentences, of which the people's rows have some already: on average they help, but the gain differs so much between seeds that the claim stays open.
+# - **The model's own examples** show no gain here, against our prediction. Few of them are both right and new, and those only mix what the seeds say. Section 6 gives the same kind of model something new to write about; compare.
+# - The pipeline's rows come near to as many rows **by people** (too few seeds to call it a tie). Mind the reason: the templates' author knows the world's grammar.
 
 # %% [markdown]
 # ## 6 · When real data run out
@@ -1302,12 +1315,12 @@ lesson.claim(
     scope="world",
     unit="rank correlation",
     above=0.0,
-    expected=None,
+    expected="holds",
     repeatable=False,
 )
 
 # %% [markdown]
-# Look at the row *no verification*: its captions are about as diverse as any, and its reader is among the worst. A diversity measure sees texts, not truth. Among arms whose rows are all true it has something to say, and even there the evidence is weak: seven arms, all made from the same pool, so the points are neither many nor independent. It does notice what you could have counted: copies.
+# Look at the row *no verification*: its captions are as diverse as any, and its reader is among the worst. A diversity measure sees texts, not truth. Among arms whose rows are all true it has something to say, and even there the evidence is weak: seven arms, all made from the same pool, so the points are neither many nor independent. It does notice what you could have counted: copies.
 
 # %% [markdown]
 # ### Failure drill: hashing the template
@@ -1338,8 +1351,8 @@ lesson.quiz("recap")
 # %% [markdown]
 # ## Recap
 #
-# - A step of a pipeline is worth what it keeps out of a limited number of rows: here verification and deduplication decide, personas and near deduplication refine.
-# - Decontaminate before a model learns from the seeds, plant test items to see that the filter works, and expect a lower, honest score.
+# - A step of a pipeline is worth what it keeps out of a limited number of rows: here verification and deduplication decide; what personas, near deduplication and the model's own examples add is too little for six seeds to show.
+# - Decontaminate before a model learns from the seeds, plant test items to see that the filter works, and expect a lower score: an honest one.
 # - When real rows run out, verified synthetic rows help, unverified ones do harm. The verifier brings the information; real rows would be better still.
 # - Synthetic rows save most labels where labels are few, nothing where they abound. A mistake with a system does harm everywhere.
 # - Every row says who wrote it, who judged it, and from what. Then anybody can leave a step out and measure.
