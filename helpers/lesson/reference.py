@@ -16,7 +16,7 @@ from helpers.settings import CourseError
 
 
 def reference(source: Path, name: str) -> Callable[..., Any]:
-    """The function `name` of a percent source, executed with the imports and constants that it uses.
+    """The function `name` of a percent source, executed with the imports, constants and functions it uses.
 
     Raises:
         CourseError: if the source is gone or has no such top-level function.
@@ -27,8 +27,7 @@ def reference(source: Path, name: str) -> Callable[..., Any]:
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
     if not functions:
         raise CourseError(f"{source.name} has no top-level function {name!r} to take as the reference.")
-    used = {node.id for node in ast.walk(functions[0]) if isinstance(node, ast.Name)}
-    needed = [node for node in tree.body if _binds(node) & used]
+    needed = _needed(tree.body, functions[0])
     # Annotations stay text, so that names which only they mention need not exist.
     lazy = __future__.annotations.compiler_flag
     scope: dict[str, Any] = {}
@@ -37,8 +36,26 @@ def reference(source: Path, name: str) -> Callable[..., Any]:
     return scope[name]
 
 
+def _needed(body: list[ast.stmt], function: ast.FunctionDef) -> list[ast.stmt]:
+    """The statements, in order, that the function uses, directly or through other functions."""
+    needed: list[ast.stmt] = []
+    used = _names(function)
+    while more := [
+        node for node in body if node not in needed and node is not function and _binds(node) & used
+    ]:
+        needed += more
+        used |= {name for node in more if isinstance(node, ast.FunctionDef) for name in _names(node)}
+    return [node for node in body if node in needed]
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {found.id for found in ast.walk(node) if isinstance(found, ast.Name)}
+
+
 def _binds(node: ast.stmt) -> set[str]:
-    """The names that an import, or the assignment of a literal to one name, binds."""
+    """The names that an import, a plain function, or the assignment of a literal to one name, binds."""
+    if isinstance(node, ast.FunctionDef) and not node.decorator_list:
+        return {node.name}
     if isinstance(node, ast.Import | ast.ImportFrom):
         return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
     if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):

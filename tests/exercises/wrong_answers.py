@@ -12,6 +12,7 @@ import torch
 from torch.nn.functional import cross_entropy, logsigmoid
 
 from helpers import world
+from helpers.settings import CourseError
 
 # --- lesson 00 ----------------------------------------------------------------------------------------------
 
@@ -465,6 +466,108 @@ def gap_not_divided(supervisor: float, student: float, ceiling: float) -> float:
 
 def gap_without_guard(supervisor: float, student: float, ceiling: float) -> float:
     return (student - supervisor) / (ceiling - supervisor or 1.0)
+
+
+# --- lesson 04 ----------------------------------------------------------------------------------------------
+
+
+def _scene_of(told: str) -> world.Scene | None:
+    try:
+        animal, verb, place = told.split(", ")
+        size, color, kind = animal.split(" ")
+        return world.Scene(kind, color, size, place, verb)
+    except (ValueError, CourseError):
+        return None
+
+
+def accepted_if_true(caption: str, told: str) -> bool:
+    scene = _scene_of(told)
+    return scene is not None and world.verify(caption, scene).true
+
+
+def accepted_if_complete(caption: str, told: str) -> bool:
+    scene = _scene_of(told)
+    return scene is not None and world.verify(caption, scene).complete
+
+
+def accepted_trusts_the_record(caption: str, told: str) -> bool:
+    verdict = world.verify(caption, _scene_of(told))
+    return verdict.true and verdict.complete
+
+
+def accepted_plain_captions_only(caption: str, told: str) -> bool:
+    scene = _scene_of(told)
+    return scene is not None and caption in world.captions(scene)
+
+
+def accepted_if_grammatical(caption: str, told: str) -> bool:
+    return _scene_of(told) is not None and world.parse(caption) is not None
+
+
+def _runs(text: str, run: int) -> list[tuple[str, ...]]:
+    words = text.split()
+    return [tuple(words[i : i + run]) for i in range(max(1, len(words) - run + 1))]
+
+
+def jaccard_of_words(one: str, other: str, run: int) -> float:
+    first, second = set(one.split()), set(other.split())
+    return len(first & second) / len(first | second)
+
+
+def jaccard_over_both(one: str, other: str, run: int) -> float:
+    first, second = set(_runs(one, run)), set(_runs(other, run))
+    return len(first & second) / (len(first) + len(second))
+
+
+def jaccard_of_the_first(one: str, other: str, run: int) -> float:
+    first, second = set(_runs(one, run)), set(_runs(other, run))
+    return len(first & second) / len(first)
+
+
+def jaccard_of_letters(one: str, other: str, run: int) -> float:
+    first, second = ({text[i : i + run] for i in range(len(text) - run + 1)} for text in (one, other))
+    return len(first & second) / len(first | second)
+
+
+def jaccard_drops_short_texts(one: str, other: str, run: int) -> float:
+    first, second = (
+        {tuple(text.split()[i : i + run]) for i in range(len(text.split()) - run + 1)}
+        for text in (one, other)
+    )
+    return len(first & second) / max(1, len(first | second))
+
+
+def jaccard_with_repeats(one: str, other: str, run: int) -> float:
+    first, second = _runs(one, run), _runs(other, run)
+    shared = sum(item in second for item in first)
+    return shared / (len(first) + len(second) - shared)
+
+
+def worth_straight(target: float, labels: list[int], shares: list[float]) -> float:
+    if max(shares) < target:
+        return math.inf
+    return float(np.interp(target, shares, labels))
+
+
+def worth_nearest(target: float, labels: list[int], shares: list[float]) -> float:
+    return float(next((n for n, share in zip(labels, shares, strict=True) if share >= target), math.inf))
+
+
+def worth_never_infinite(target: float, labels: list[int], shares: list[float]) -> float:
+    return float(np.exp(np.interp(target, shares, np.log(labels))))
+
+
+def worth_sorted(target: float, labels: list[int], shares: list[float]) -> float:
+    if target > max(shares):
+        return math.inf
+    return float(np.exp(np.interp(target, sorted(shares), np.log(labels))))
+
+
+def worth_extrapolates(target: float, labels: list[int], shares: list[float]) -> float:
+    for a, b, low, high in zip(labels, labels[1:], shares, shares[1:], strict=False):
+        if high >= target:
+            return a * (b / a) ** ((target - low) / (high - low))
+    return math.inf
 
 
 # --- lesson 07 ----------------------------------------------------------------------------------------------
@@ -995,6 +1098,22 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         down_both_sides_alone,
         down_chosen_detached,
     ],
+    "accepted": [
+        accepted_if_true,
+        accepted_if_complete,
+        accepted_trusts_the_record,
+        accepted_plain_captions_only,
+        accepted_if_grammatical,
+    ],
+    "jaccard": [
+        jaccard_of_words,
+        jaccard_over_both,
+        jaccard_of_the_first,
+        jaccard_of_letters,
+        jaccard_drops_short_texts,
+        jaccard_with_repeats,
+    ],
+    "labels_worth": [worth_straight, worth_nearest, worth_never_infinite, worth_sorted, worth_extrapolates],
     "thumbs_from": [thumbs_true_only, thumbs_complete_only, thumbs_all_in_one, thumbs_plain_template],
     "kto_weights": [weights_inverted, weights_below_one, weights_shares, weights_whole],
     "mixed_pairs": [

@@ -16,9 +16,16 @@ import a_package_that_does_not_exist
 EXPONENT = 2
 
 # %%
+def power(r):
+    return r**EXPONENT
+
+@not_defined_either
+def unused(r):
+    return r
+
 def area(r: NotDefinedAnywhere) -> float:
     # BEGIN SOLUTION
-    return m.pi * r**EXPONENT
+    return m.pi * power(r)
     # END SOLUTION
 
 # %%
@@ -33,7 +40,7 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def test_takes_the_function_with_the_imports_and_constants_it_uses_and_no_other(source: Path) -> None:
+def test_takes_the_function_with_what_it_uses_and_no_other(source: Path) -> None:
     assert reference(source, "area")(2.0) == pytest.approx(12.566, abs=1e-3)
 
 
