@@ -532,7 +532,7 @@ for measure_name, name, statement, prediction, region, verdict in [
 # %% [markdown]
 # - **Without a verdict** there is nothing to gain: a model's own text tells it nothing new, and what it learns by heart from a small sample of itself, slips included, wears it down a little. (Compare the others with this line, not with the starting point.)
 # - **Own likelihood, and a colleague who errs alike,** make a confident model: better where it was good, and the last right pig is gone. On all kinds together that hardly shows.
-# - **A colleague with other habits** teaches what it knows, though it gets as many kinds wrong itself, and on the records that it judged is hardly the better writer (the table; that the test suits it better is chance: it has more of the kinds it knows). A judge need not write better than the writer. It must not be wrong *in the same places*.
+# - **A colleague with other habits** teaches what it knows, though it gets as many kinds wrong itself, and on records like those that it judged writes about as well as the colleague who taught nothing (the table; the test has more of the kinds and colors that suit it). How well a judge writes is not the point. It must not be wrong *in the same places*.
 # - **Its own second skill** does what the exact verdict does (it makes no mistake on these records, so the picks are the same), with nobody else in the room.
 #
 # So the talk's sentence, that agents may train one another, holds *under a condition*, and "the verdict must come from outside the model" is not quite it either. The verdict must bring something that **the writing** does not use: a truth, a person, a model that errs elsewhere, or a skill of the same weights that the error has not touched. In chats that skill may be running the program, checking the proof or looking the fact up; and section 7 shows on SmolLM2 how hard it is to know whether a real model has it.
@@ -1923,7 +1923,7 @@ lesson.quiz("recap")
 #
 # - Training on one's own text without a verdict teaches nothing; with an exact verdict it taught everything there was to learn here.
 # - A verdict is worth its likelihood ratio *within one question*. A judge can beat a coin over everything and be worse than one where it decides.
-# - A judge need not write better than the writer, and need not even be another model. It must not be wrong in the same places.
+# - How well a judge writes is not the point, and it need not even be another model. It must not be wrong in the same places.
 # - A critic and a reviser turn answers into minimal pairs, and bring their own errors along with their own words.
 # - A judge's score that rises is no evidence. A judge with a taste gets its taste.
 # - A team pays when its members err differently *and* judge each other; else the same tokens, or the same labels in training, do more.
