@@ -372,10 +372,7 @@ def pick_by_truth_of_place(scores: list[list[float]]) -> list[int | None]:
 
 
 def pick_last_of_level(scores: list[list[float]]) -> list[int | None]:
-    return [
-        max(range(len(row)), key=lambda i: (row[i], i)) if max(row) > 0 else None
-        for row in scores
-    ]
+    return [max(range(len(row)), key=lambda i: (row[i], i)) if max(row) > 0 else None for row in scores]
 
 
 def pick_scores_themselves(scores: list[list[float]]) -> list[float | None]:
