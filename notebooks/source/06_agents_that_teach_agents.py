@@ -897,7 +897,7 @@ for measure_name, name, statement, prediction, region, verdict in [
 #
 # ## 6 · A judge that gets gamed
 #
-# Judges are trained, prompted or written down, and have tastes. A common one, in people and in models: **the more detail, the better.** Here the notes are incomplete (some facts are missing), and a caption should say what the note says, no more. The writer has read captions by people who sometimes added what they happened to know, so now and then it adds a detail that the note does not hold: it makes it up. (It also makes plainer mistakes, for 150 steps are short: what kinds of mistakes is counted below.)
+# Judges are trained, prompted or written down, and have tastes. A common one, in people and in models: **the more detail, the better.** Here the notes are incomplete (some facts are missing), and a caption should say what the note says, no more. The writer has read captions by people who sometimes added what they happened to know, so now and then it adds a detail that the note does not hold: it makes it up. (It also makes plainer mistakes, such as a wrong kind; how many of which is counted below.)
 #
 # The judge gives a point for each fact that a caption tells, if the kind is right. It never looks whether the others are in the note.
 
@@ -1075,7 +1075,7 @@ flaws = Counter(
     for task, facts in zip(asked, told, strict=True)
 )
 lesson.say(
-    "Before any round, of {count} captions of other notes {right} are right; {kind} have the wrong kind or none, {more} the right kind and something made up, {rest} something else wrong or left out. The judge does look at the kind; so what its picks change is mostly the rest.",
+    "One note need not be typical. Before any round, of {count} captions of other notes {right} are right; {kind} have the wrong kind or none, {more} the right kind and something made up, {rest} something else wrong or left out. The judge does look at the kind; so what its picks change is mostly the rest.",
     count=len(asked),
     right=flaws["right"],
     kind=flaws["kind"],
@@ -1446,7 +1446,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# The writer unlearns the skill in both cases (nobody trains it); but a frozen copy does not care. The damage is quiet: a judge that misreads records seldom accepts what is wrong, it accepts *less* and less of each round's fresh records, and the few rows that pass are read the more often. The last column shows how little of that a test of the writing alone need show. The repair: freeze the judge, or mix its own tasks into the reading. And log the share that passes, in every round.
+# The writer unlearns the skill in both cases (nobody trains it); but a frozen copy does not care. The damage is quiet: a judge that misreads records seldom accepts what is wrong, it accepts *less* and less of each round's fresh records, and the few rows that pass are read the more often. The writing itself suffers less than the picks do (last column), so a test of the writing alone warns late. The repair: freeze the judge, or mix its own tasks into the reading. And log the share that passes, in every round.
 #
 # ### Distillation: a better writer as teacher
 #
@@ -1673,7 +1673,7 @@ for name, statement, prediction, region in [
     )
 
 # %% [markdown]
-# Labels that are right half the time can make a student that is nearly always right, if the other half errs in all directions: then the right caption is still the likeliest one. (That the student averages so well may lie in its bias towards what is simple; we did not measure that.) Errors in one direction are a lesson like any other. That goes for the colleague with *other habits*, too: the student ends near its supervisor, having learned its knowledge of pigs and its habits about dogs; nothing of the gap is recovered, though it differs from the student. What counts is not how often a teacher is wrong but *how its mistakes hang together*. (At temperature 1 the student of the careless one would write the random errors as well: it has learned their share too.)
+# Labels that are right half the time can make a student that is nearly always right, if the other half errs in all directions: then the right caption is still the likeliest one. (That the student averages so well may lie in its bias towards what is simple; we did not measure that.) Errors in one direction are a lesson like any other. That goes for the colleague with *other habits*, too: the student ends near its supervisor, having learned its knowledge of pigs and its habits about dogs; the gap stays about as wide as it was. What counts is not how often a teacher is wrong but *how its mistakes hang together*. (At temperature 1 the student of the careless one would write the random errors as well: it has learned their share too.)
 #
 # ### Teams at equal tokens
 #
@@ -2036,7 +2036,7 @@ for measure_name, name, statement, prediction, region in [
     )
 
 # %% [markdown]
-# (Three of the seven lines lie on one another: one writer, and two who share all habits, voting or judging.) More tokens buy those three agreement and nothing else. Where somebody at the table knows better, they buy some truth, in a vote more than among judges, who have most of it at once.
+# (Three of the seven lines lie on one another: one writer, and two who share all habits, voting or judging.) More tokens buy those three agreement and nothing else. Where somebody at the table knows better, they buy some truth, in a vote more than among judges, who have most of it at once. (The vote of those who share no habit also changes with the budget: only at the double one do both have as many votes.)
 
 # %% [markdown]
 # ## Quiz
@@ -2054,7 +2054,7 @@ lesson.quiz("recap")
 # - A judge's score that rises is no evidence. A judge with a taste gets its taste.
 # - A team pays when its members err differently *and* judge each other; else the same tokens in one agent do as well. Labels spent on training came level with the best team.
 #
-# **Limits of this demo.** One kind of mistake, with a system, in a model of 0.1 million parameters; a record holds all there is to know, so a perfect check exists; the colleagues differ in exactly what we made them differ in, and their likelihoods are sharper than real models' are. The second skill was never touched by the habit, by construction; whether a large model's checking is better than its writing is a question about that model. Settings were tried on bases 900 to 902 and the validation part before they were frozen. What real judges do is shown for one small model, twenty captions a seed.
+# **Limits of this demo.** One kind of mistake, with a system, in a model of 0.1 million parameters; a record holds all there is to know, so a perfect check exists; the colleagues differ in exactly what we made them differ in, and their likelihoods are sharper than real models' are. The second skill was never touched by the habit, by construction; whether a large model's checking is better than its writing is a question about that model. Settings were tried on bases 900 to 904 and the validation part before they were frozen. What real judges do is shown for one small model, twenty captions a seed.
 #
 # **References.** Zelikman, Wu, Mu and Goodman, *STaR: Bootstrapping reasoning with reasoning*, 2022 (rejection sampling, round by round). Burns et al., *Weak-to-strong generalization: Eliciting strong capabilities with weak supervision*, 2023 (the gap recovered). D'Oosterlinck et al., *Anchored preference optimization and contrastive revisions*, 2024 (minimal contrastive pairs). Wang et al., *Self-consistency improves chain of thought reasoning in language models*, 2022 (the vote). Gao, Schulman and Hilton, *Scaling laws for reward model overoptimization*, 2022 (judges that get gamed). Zheng et al., *Judging LLM-as-a-judge with MT-Bench and Chatbot Arena*, 2023 (position and verbosity bias). Hinton, Vinyals and Dean, *Distilling the knowledge in a neural network*, 2015.
 
