@@ -128,7 +128,7 @@ def _critic_missing(function: Function) -> None:
 
 def _critic_babble(function: Function) -> None:
     for caption in ("", "pig pig blue the"):
-        _complains(function, caption, _FACTS, "about everything: it is no sentence")
+        _complains(function, caption, _FACTS, "about all facts: the grammar cannot read this caption")
 
 
 # --- exercise 4: gap_recovered ------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ CHECKS: dict[str, Check] = {
             Property("right captions, in all three styles, get no complaint", _critic_content),
             Property("wrong facts are named, with what they should be", _critic_wrong),
             Property("what is left out is complained about too", _critic_missing),
-            Property("so is everything in what is no sentence", _critic_babble),
+            Property("an unreadable caption: all facts are complained about", _critic_babble),
         ],
     ),
     "gap_recovered": Check(
@@ -215,38 +215,62 @@ def over_rounds(start: float, hits: float, alarms: float, rounds: int = MOST_ROU
     return shares
 
 
-def _verdicts_html(start: float, hits: float, alarms: float) -> str:
+def right_on_the_whole(start: float, hits: float, alarms: float, pigs: float, rest: float) -> float:
+    """How often a judge's verdicts are right at the start, over pigs and all other captions together.
+
+    Args:
+        start: share of the pigs' captions that are right.
+        hits, alarms: how often it says yes to right and to wrong captions of pigs.
+        pigs: share of the pigs' captions among all.
+        rest: share of its verdicts about the others that are right.
+    """
+    about_pigs = start * hits + (1 - start) * (1 - alarms)
+    return pigs * about_pigs + (1 - pigs) * rest
+
+
+def _verdicts_html(start: float, hits: float, alarms: float, pigs: float, rest: float) -> str:
     shares = over_rounds(start, hits, alarms)
     figure, axes = plots.new_figure(640, 320)
-    axes.plot(shares, label="picked by this judge")
-    axes.plot([start] * len(shares), label="no verdict")
-    axes.set(xlabel="rounds", ylabel="share of right captions", ylim=(-0.03, 1.03))
+    axes.plot(shares, label="pigs, picked by this judge")
+    axes.plot([start] * len(shares), label="pigs, no verdict")
+    axes.set(xlabel="rounds", ylabel="share of right captions of pigs", ylim=(-0.03, 1.03))
     axes.legend(frameon=False)
     ratio = "endless" if alarms == 0 else f"{hits / alarms:.2g}"
-    # The judge meets right and wrong captions as often as the writer writes them at the start.
-    agrees = start * hits + (1 - start) * (1 - alarms)
+    agrees = right_on_the_whole(start, hits, alarms, pigs, rest)
+    about_pigs = right_on_the_whole(start, hits, alarms, 1, rest)
     sentence = (
-        f"h / f is {ratio}. At the start this judge's verdicts are right in {agrees:.0%} of all cases. "
-        f"After {MOST_ROUNDS} rounds {shares[-1]:.0%} of the captions are right (at the start {start:.0%})."
+        f"On the whole this judge's verdicts are right in {agrees:.0%} of all cases at the start, about pigs in "
+        f"{about_pigs:.0%}. For pigs h / f is {ratio}: after {MOST_ROUNDS} rounds {shares[-1]:.0%} of their "
+        f"captions are right (at the start {start:.0%})."
     )
-    alt = f"Share of right captions over {MOST_ROUNDS} rounds: " + ", ".join(f"{x:.2f}" for x in shares) + "."
+    alt = (
+        f"Share of right captions of pigs over {MOST_ROUNDS} rounds: "
+        + ", ".join(f"{x:.2f}" for x in shares)
+        + "."
+    )
     return plots.figure_html(figure, alt) + page.prose_html(sentence)
 
 
 def verdicts_widget() -> WhatIf:
-    """What a judge's hits and false alarms make of a writer, round by round."""
+    """What a judge's hits and false alarms about pigs make of a writer, and how good it looks on the whole."""
+
+    def slider(
+        value: float, low: float, high: float, step: float, description: str
+    ) -> ipywidgets.FloatSlider:
+        return ipywidgets.FloatSlider(value=value, min=low, max=high, step=step, description=description)
+
     controls = {
-        "start": ipywidgets.FloatSlider(
-            value=0.1, min=0.02, max=0.98, step=0.02, description="right at the start"
-        ),
-        "hits": ipywidgets.FloatSlider(
-            value=0.6, min=0, max=1, step=0.05, description="yes to right ones, h"
-        ),
-        "alarms": ipywidgets.FloatSlider(
-            value=0.4, min=0, max=1, step=0.05, description="yes to wrong ones, f"
-        ),
+        "start": slider(0.1, 0.02, 0.98, 0.02, "pigs right at the start"),
+        "hits": slider(0.6, 0, 1, 0.05, "pigs: yes to right ones, h"),
+        "alarms": slider(0.4, 0, 1, 0.05, "pigs: yes to wrong ones, f"),
+        "pigs": slider(0.3, 0.05, 1, 0.05, "pigs among all captions"),
+        "rest": slider(0.8, 0.5, 1, 0.05, "the rest: verdicts right"),
     }
-    return WhatIf(controls, _verdicts_html, "Which judges lift the writer, and which drag it down?")
+    return WhatIf(
+        controls,
+        _verdicts_html,
+        "Find a judge that is right nine times in ten on the whole and drags the pigs down.",
+    )
 
 
 WIDGETS = {"verdicts": verdicts_widget}
@@ -262,21 +286,21 @@ def _question(text: str, choices: Sequence[str], answer: int, explanation: str) 
 QUIZZES: dict[str, list[QuizQuestion]] = {
     "recap": [
         _question(
-            "A judge scores a right answer above a wrong one in 85 of 100 pairs, drawn from all your questions. You want it to pick among answers to one question. What do you measure first?",
+            "A judge scores a right answer above a wrong one in 85 of 100 pairs, drawn from all your questions. You want its picks to mend the questions that your model gets wrong. What do you measure first?",
             [
-                "the same share, but only over pairs of answers to the same question",
-                "how confident its scores are",
+                "the same share on those questions, where it has to decide",
+                "how sure of itself it is, from the spread of its scores",
                 "the same share over more pairs, for a narrower interval",
             ],
             0,
-            "Over everything a judge may only know which questions are easy. Picking happens within a question.",
+            "The questions that your model gets right may carry the whole average, and its errors may be the judge's as well: here the share fell far below one half on the kinds with a habit.",
         ),
         _question(
             "Self-training with a verifier improved your model. Which control shows that it was the verifier?",
             [
-                "the model before training",
-                "a larger model with the same verifier",
-                "as many rows of the model's own answers, unpicked, for as many steps",
+                "the model before training, tested on the same records",
+                "a larger model that learns with the same verifier",
+                "as many of its own answers, unpicked, and as many steps",
             ],
             2,
             "Amount, steps and temperature must be the same; only the verdict may differ.",
@@ -285,11 +309,11 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
             "Which of these agents could teach our writer about pigs?",
             [
                 "one that writes better captions of all other kinds and has the same habits",
-                "one that writes no better than it on the whole and errs about other kinds",
-                "five copies of the writer that vote",
+                "one that gets as many kinds wrong as the writer, but other kinds",
+                "five copies of the writer that vote about what a pig looks like",
             ],
             1,
-            "It matters where a judge errs, not how often. Shared errors pass every vote.",
+            "It matters where a judge errs, more than how often. Shared errors pass every vote.",
         ),
         _question(
             "Your judge's mean score rises in every round. What do you know?",
@@ -304,9 +328,9 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         _question(
             "A team of three agents beats one agent. Before you build it into your product, what do you compare?",
             [
-                "the team with each of its members alone",
-                "the team with one agent that may read and write as many tokens, and with its labels spent on training",
-                "the team with a team of four",
+                "the team with each of its three members working alone, at the same task",
+                "one agent with as many tokens; the team's labels spent on training",
+                "the team with larger teams of four, five or six agents of this kind",
             ],
             1,
             "Tokens and labels are what a team costs. Spent in another way they may do more.",

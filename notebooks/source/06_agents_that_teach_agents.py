@@ -6,7 +6,7 @@
 # After this lesson you can
 #
 # - run rejection sampling over several rounds, with the control that makes it honest: as much training without a verdict;
-# - tell whether a judge can teach *before* you train on its verdicts, and why its score over everything misleads;
+# - tell whether a judge can teach *before* you train on its verdicts, and why its score over *all kinds* of questions says little about the kinds where it has to decide;
 # - let a critic and a reviser turn a model's own answers into pairs that lesson 09 can train on;
 # - recognize a judge that is being gamed: its score rises while the truth falls;
 # - compare a team of agents with one agent at equal tokens, and with the same labels spent on training.
@@ -21,10 +21,10 @@ lesson = helpers.begin("06")
 #
 # Our writer is the small base model of this course: it turns records into captions and is right about half the time, because for six of the twelve kinds it writes the color of habit (pigs are pink). For each record it writes four captions, an agent picks the best one, the writer trains on the picks; three rounds of that. Four agents offer to pick:
 #
-# - **the writer itself**: the caption that it finds most likely;
-# - **a colleague with the same habits**: the caption that *it* finds most likely;
-# - **a colleague with other habits**: right about pigs, wrong about dogs and five more kinds, and on the whole no better than the writer;
-# - **the writer by another skill**: it can also say a record *backwards*. It does that, and picks a caption that agrees.
+# - **the writer itself**: the caption that it finds most likely, so that its rare slips drop out;
+# - **a colleague with the same habits**: the caption that *it* finds most likely; it has read thousands of captions more;
+# - **a colleague with other habits**: the same, but right about pigs, and wrong about dogs and five more kinds;
+# - **the writer by another skill**: it can also say a record *backwards*, and picks a caption that agrees with that.
 
 # %%
 lesson.predict(
@@ -186,7 +186,7 @@ plots.table(
 )
 
 # %% [markdown]
-# > **Exercise 1 · `pick_best`** · ★☆☆ · 5 minutes
+# > **Exercise 1 · `pick_best`** · ★☆☆ · 3 minutes
 # >
 # > `scores` holds one list per record, with one score per caption. Return a list with one entry per record: the index of its best-scored caption (the first one, if several are level), or `None` if no score of the record is above 0. Records without a pick will be left out of the training.
 # >
@@ -208,9 +208,9 @@ pick_best = lesson.check(pick_best)
 # %% [markdown]
 # ## 2 · How good is a judge?
 #
-# The usual answer: give it right and wrong captions, and count how often it scores a right one above a wrong one (½ is chance; this is the area under the ROC curve). But a judge who *picks* never compares a caption about a dog with one about a pig. It compares captions of **one record**. So count only those pairs:
+# The usual answer: give it right and wrong captions, and count how often it scores a right one above a wrong one (½ is chance; this is the area under the ROC curve). But a judge who *picks* never compares a caption about a dog with one about a pig. It compares captions of **one record**. So count those pairs:
 #
-# > **Exercise 2 · `prefers_right`** · ★★☆ · 8 minutes
+# > **Exercise 2 · `prefers_right`** · ★★☆ · 6 minutes
 # >
 # > `scores` and `rights` hold one list per record, with a score and a bool per caption. Over all pairs of a right and a wrong caption **of the same record**: in which share does the right one have the higher score? Level scores count as half. If no record has both a right and a wrong caption, return 0.5.
 # >
@@ -250,26 +250,41 @@ def drafts(model: Any, tokenizer: Any, scenes: list[Scene], seed: int) -> list[s
     return small.sample(model, tokenizer, [record(s) for s in scenes for _ in range(TRIES)], seed)
 
 
-@cache
-def examined(seed: int) -> dict[str, float]:
-    """How often each judge prefers a right draft of the writer, over everything and within records."""
-    scenes = base.records(PROMPTS, 10_000 + seed, "train")
-    said = drafts(*base_of(seed), scenes, seed)
-    repeated = [scene for scene in scenes for _ in range(TRIES)]
-    truth = rows_of([right(s, c) for s, c in zip(repeated, said, strict=True)])
-    habit = [scene.kind in HABITS for scene in scenes]
-    found = {}
-    for name, judge in JUDGES.items():
-        scored = rows_of(judge(seed)(repeated, said))
-        chosen = [i for i, flag in enumerate(habit) if flag]
-        found[f"{name}: overall"] = prefers_right([[*chain(*scored)]], [[*chain(*truth)]])
-        found[f"{name}: within"] = prefers_right([scored[i] for i in chosen], [truth[i] for i in chosen])
-    return found
+JUDGED = lesson.size(320, smoke=40)
+WRITERS: dict[str, Callable[[int], tuple[Any, Any]]] = {
+    "the writer": base_of,
+    "colleague, same habits": lambda seed: colleague(seed, 6),
+    "colleague, other habits": lambda seed: colleague(seed, 0),
+}
 
 
 @lesson.experiment(seeds=6)
 def judging_judges(seed: int) -> dict[str, float]:
-    return examined(seed)
+    """How often each judge prefers a right draft, over everything and within records; and how well who writes."""
+    scenes = base.records(JUDGED, 10_000 + seed, "train")
+    said = drafts(*base_of(seed), scenes, seed)
+    repeated = [scene for scene in scenes for _ in range(TRIES)]
+    truth = rows_of([right(s, c) for s, c in zip(repeated, said, strict=True)])
+    habit = [i for i, scene in enumerate(scenes) if scene.kind in HABITS]
+    parts = {"all": range(len(scenes)), "habit": habit, "other": sorted({*range(len(scenes))} - {*habit})}
+    found = {}
+    for name, judge in JUDGES.items():
+        scored = rows_of(judge(seed)(repeated, said))
+        for part, chosen in parts.items():
+            rows, rights = [scored[i] for i in chosen], [truth[i] for i in chosen]
+            found[f"{name}: over, {part}"] = prefers_right([[*chain(*rows)]], [[*chain(*rights)]])
+            found[f"{name}: within, {part}"] = prefers_right(rows, rights)
+    for part, chosen in parts.items():
+        mixed = [sum(truth[i]) for i in chosen if 0 < sum(truth[i]) < TRIES]
+        found |= {
+            f"records, {part}": len(mixed),
+            f"pairs, {part}": sum(good * (TRIES - good) for good in mixed),
+        }
+    for name, of in WRITERS.items():
+        for where, number in (("train", 10_000), ("test", 50_000)):
+            asked = base.records(240, number + seed, where)
+            found[f"{name} writes, {where}"] = measure.accuracy(*of(seed), asked).mean().item()
+    return found
 
 
 # %%
@@ -282,39 +297,66 @@ def in_brief(results: Any, measure_name: str) -> str:
 
 quality = lesson.measure(judging_judges, live=1)
 plots.table(
-    [[name, in_brief(quality, f"{name}: overall"), in_brief(quality, f"{name}: within")] for name in JUDGES],
-    ["judge", "over everything", "within one record, kinds with a habit"],
-    caption="How often a right caption is scored above a wrong one (½ is chance)",
+    [
+        [
+            name,
+            *(
+                in_brief(quality, f"{name}: {where}, {part}")
+                for part in ("all", "habit")
+                for where in ("over", "within")
+            ),
+        ]
+        for name in JUDGES
+    ],
+    [
+        "judge",
+        "all kinds, over everything",
+        "all kinds, within one record",
+        "kinds with a habit, over everything",
+        "kinds with a habit, within one record",
+    ],
+    caption="How often a right caption is scored above a wrong one (½ is chance); mean and 95% interval",
 )
+lesson.say(
+    "Of {all} records a base, {mixed:.0f} have both right and wrong drafts, on average; {few:.0f} of these are of kinds with a habit, with {pairs:.0f} pairs within a record. On the *other* kinds the writer's own likelihood prefers the right draft of a record in {other:.0%} of the pairs.",
+    all=JUDGED,
+    mixed=quality.interval("records, all").mean,
+    few=quality.interval("records, habit").mean,
+    pairs=quality.interval("pairs, habit").mean,
+    other=quality.interval("own likelihood: within, other").mean,
+)
+
+# %% [markdown]
+# Under a measurement the lesson states its claims: *T7* is the number of the talk's sentence that a claim tests (README lists them), *world* means measured in our small world, *real* on a pretrained model.
 
 # %% tags=["claim"]
 for measure_name, name, statement, prediction, region, verdict in [
     (
-        "own likelihood: overall",
-        "over everything, the writer judges itself well",
+        "own likelihood: over, all",
+        "over all kinds, the writer judges itself better than a coin",
         "Over all captions, the writer's own likelihood is a better judge than chance.",
         "above 0.5: it is sure where it is right, about kinds without a habit",
         {"above": 0.5},
         "holds",
     ),
     (
-        "own likelihood: within",
-        "within a record, the writer judges itself worse than a coin",
+        "own likelihood: within, habit",
+        "about kinds with a habit, the writer judges itself worse than a coin",
         "Among captions of one record of a kind with a habit, the writer's likelihood prefers the wrong ones.",
         "below 0.5: the habit is what it finds likely",
         {"below": 0.5},
         "holds",
     ),
     (
-        "colleague, same habits: within",
+        "colleague, same habits: within, habit",
         "a colleague with the same habits is no second opinion",
-        "Nor does a colleague with the same habits: within a record it prefers the wrong captions too.",
+        "About kinds with a habit, a colleague with the same habits prefers the wrong captions of a record too.",
         "below 0.5",
         {"below": 0.5},
         "holds",
     ),
     (
-        "colleague, other habits: within",
+        "colleague, other habits: within, habit",
         "a colleague with other habits sees it",
         "A colleague with other habits prefers the right captions of these kinds.",
         "above 0.5: its habits are about other kinds",
@@ -336,11 +378,11 @@ for measure_name, name, statement, prediction, region, verdict in [
     )
 
 # %% [markdown]
-# Read both columns of *own likelihood*. Over everything it beats a coin: it is sure about kinds that it knows. Whoever validates a judge on a mixed bag of answers stops here and is content. Within one record, where the picking is done, it nearly always prefers the **wrong** caption, since the habit is what it finds likely. **Validate a judge where it will decide.**
+# Read the line of *own likelihood* from left to right. Over all kinds it beats a coin; about the kinds with a habit it nearly always prefers the **wrong** caption, since the habit is what it finds likely. What makes the difference? Not the step from *over everything* to *within a record*, though that is how picking works: these neighboring columns are close. It is the step to **the kinds where there is something to decide**. On the others the likelihood knows, and these lift the average. Whoever validates a judge on a mixed bag of questions stops at the first columns and is content. **Validate a judge on the kinds of questions, and between the choices, where it will decide.**
 #
 # ## 3 · Three rounds
 #
-# Now let them teach. A round: the writer drafts four captions for each of 160 fresh records; the judge picks one per record, or none; of the picked, 80 at random become the writer's reading (plain SFT, 20 steps). Then again, with the writer as it is now. **Every judge gives the same number of rows** to as many steps; if the exact verdict were allowed more of them, we would measure amount, not verdict. The judges stay as they were at the start.
+# Now let them teach. A round: the writer drafts four captions for each of 160 fresh records; the judge picks one per record, or none; of the picked, 80 at random become the writer's reading (20 steps of plain supervised fine-tuning, SFT: what it reads becomes more likely; lesson 07 explains it). Then again, with the writer as it is now. **Every judge gives the same number of rows** to as many steps; if the exact verdict were allowed more of them, we would measure amount, not verdict. The judges stay as they were at the start.
 
 # %% tags=["evidence"]
 ROUNDS = 3
@@ -436,10 +478,28 @@ lesson.say(
     second=teaching.interval(f"own second skill {ROUNDS}: right").mean,
     exact=teaching.interval(f"exact verdict {ROUNDS}: right").mean,
 )
+
+
+control = np.array(teaching.values("no verdict: gain, right"))
 lesson.say(
-    "And how well do the colleagues write themselves? (This seed.) Same habits: {same:.2f} right, other habits: {other:.2f}.",
-    same=tested(colleague(SEED, 6)[0], SEED)["right"],
-    other=tested(colleague(SEED, 0)[0], SEED)["right"],
+    "Measured from the line without a verdict: {own:z.2f} by its own likelihood, {same:z.2f} and {other:z.2f} by the colleagues with the same and with other habits, {exact:z.2f} by the exact verdict.",
+    **{
+        key: float((np.array(teaching.values(f"{name}: gain, right")) - control).mean())
+        for key, name in [
+            ("own", "own likelihood"),
+            ("same", "colleague, same habits"),
+            ("other", "colleague, other habits"),
+            ("exact", "exact verdict"),
+        ]
+    },
+)
+plots.table(
+    [
+        [name, *(in_brief(quality, f"{name} writes, {part}") for part in ("train", "test"))]
+        for name in WRITERS
+    ],
+    ["who", "on records like those it judged", "on records of the test"],
+    caption="How well do they write themselves, before any round? (Share right, mean and 95% interval)",
 )
 
 # %% tags=["claim"]
@@ -487,7 +547,7 @@ for measure_name, name, statement, prediction, region, verdict in [
     (
         "colleague, other habits: gain, right",
         "a colleague with other habits teaches",
-        "A colleague with other habits, no better than the writer on the whole, makes it better.",
+        "A colleague that gets six other kinds wrong makes the writer better.",
         "a change above 0: its errors are not the writer's",
         {"above": 0.0},
         "holds",
@@ -495,7 +555,7 @@ for measure_name, name, statement, prediction, region, verdict in [
     (
         "exact over own second skill",
         "null: its own second skill teaches as well as the exact verdict",
-        "Checking itself by reading the record back teaches the writer as much as the exact verdict does.",
+        "Checking itself by reading the record back teaches the writer as much as the exact verdict does (where it misreads no record this is a check, not news: the picks are the same).",
         "a difference inside ±0.03: the skill has no habit, and the record is all there is to know",
         {"within": (-0.03, 0.03)},
         "holds",
@@ -517,9 +577,11 @@ for measure_name, name, statement, prediction, region, verdict in [
 
 # %% [markdown]
 # - **Without a verdict** there is nothing to gain: a model's own text tells it nothing new, and what it learns by heart from a small sample of itself, slips included, wears it down a little. (Compare the others with this line, not with the starting point.)
-# - **Own likelihood, and a colleague who errs alike,** make a confident model: better where it was good, and the last right pig is gone. On all kinds together that hardly shows.
-# - **A colleague with other habits** teaches what it knows, though its own captions are no better than the writer's. A judge need not be better than the writer. It must not be wrong *in the same places*.
-# - **Its own second skill** does what the exact verdict does (it makes no mistake on these records, so the picks are the same), with nobody else in the room.
+# - **Own likelihood, and a colleague who errs alike,** make a confident model: better where it was good, and the last right pig is gone. On all kinds together that hardly shows; measured from the line without a verdict, it even looks like a success.
+# - **A colleague with other habits** teaches what it knows, though it gets as many kinds wrong itself. It writes more captions right than the writer (the table; the records leave out the colors of the *writer's* habits, so that its habit is never right by luck, but not the colleague's). That alone would not do: the other colleague writes a little better than the writer, too, and cements.
+# - **Its own second skill** does what the exact verdict does, with nobody else in the room, and with the very weights that write so badly: where it makes no mistake on the records, the picks are the same.
+#
+# How well a judge *writes* is not the point. It must not be wrong in the same places.
 #
 # So the talk's sentence, that agents may train one another, holds *under a condition*, and "the verdict must come from outside the model" is not quite it either. The verdict must bring something that **the writing** does not use: a truth, a person, a model that errs elsewhere, or a skill of the same weights that the error has not touched. In chats that skill may be running the program, checking the proof or looking the fact up; and section 7 shows on SmolLM2 how hard it is to know whether a real model has it.
 #
@@ -529,7 +591,7 @@ for measure_name, name, statement, prediction, region, verdict in [
 #
 # $$\frac{\text{right}}{\text{wrong}} = \frac{\text{right before}}{\text{wrong before}} \times \frac{h}{f}.$$
 #
-# If the writer learns just that, every round multiplies the odds by *h/f* again: a verdict is worth its likelihood ratio. No verdict has *h = f* and changes nothing; a judge with the writer's habits has *h < f*, and the more rounds, the worse. Does the multiplication hold on real drafts? Here the exact verdict is spoiled by turning it round at random, more and more:
+# If the writer learns just that, every round multiplies the odds by *h/f* again: a verdict is worth its likelihood ratio. No verdict has *h = f* and leaves the odds alone (that the line of section 3 sinks a little is the training's wear, which the formula leaves out); a judge with the writer's habits has *h < f*, and the more rounds, the worse. With numbers: the exact verdict, spoiled by turning it round at random, more and more. The formula is Bayes' rule, so verdicts like these must obey it; what the table shows is how far samples of this size stray:
 
 # %%
 scenes = [s for s in base.records(1200, 12_000 + SEED, "train") if s.kind in HABITS]
@@ -539,16 +601,36 @@ rows = []
 for turned in (0.05, 0.1, 0.3, 0.5, 0.7):
     yes = truth ^ (np.random.default_rng(1).random(len(truth)) < turned)
     odds = truth.mean() / (1 - truth.mean()) * (1 - turned) / turned
-    rows.append([f"{turned:.0%}", f"{(1 - turned) / turned:.1f}", odds / (1 + odds), truth[yes].mean()])
+    rows.append(
+        [
+            f"{turned:.0%}",
+            f"{(1 - turned) / turned:.1f}",
+            odds / (1 + odds),
+            truth[yes].mean(),
+            int(yes.sum()),
+            int(truth[yes].sum()),
+        ]
+    )
 plots.table(
     rows,
-    ["verdicts turned round", "h / f", "right among what passes: formula", "counted"],
+    [
+        "verdicts turned round",
+        "h / f",
+        "right among what passes: formula",
+        "counted",
+        "drafts that pass",
+        "right ones",
+    ],
     caption=f"{len(scenes)} drafts about kinds with a habit",
 )
-lesson.say("Before any verdict {share:.2f} of these drafts are right.", share=truth.mean())
+lesson.say(
+    "Before any verdict {share:.2f} of these drafts are right: {count} drafts. Where half of the verdicts are turned round, nothing should change; what is counted beside it differs by the luck of so few.",
+    share=truth.mean(),
+    count=int(truth.sum()),
+)
 
 # %% [markdown]
-# What can such judges do in several rounds? Move the sliders; find a judge that is right nine times in ten on the whole and still teaches the wrong thing about pigs.
+# What can such judges do in several rounds? Move the sliders: two are about the judge's verdicts on pigs, two about all the rest. Find a judge that is right nine times in ten on the whole and still teaches the wrong thing about pigs.
 
 # %%
 lesson.widget("verdicts")
@@ -560,11 +642,13 @@ lesson.widget("verdicts")
 #
 # A verdict of one bit throws away most of what a checker knows. A **critic** says *what* is wrong, a **reviser** changes that and copies the rest: the answer stays the writer's own. Original and revision are a *minimal contrastive pair*, which is what lesson 09 trains on.
 #
-# > **Exercise 3 · `critique`** · ★★☆ · 8 minutes
+# > **Exercise 3 · `critique`** · ★★☆ · 6 minutes
 # >
 # > `facts` is what the critic believes about a record: a dict with the keys kind, color, size, place and verb. Return a dict with those facts that the caption has wrong **or leaves out**, with the values they should have; empty if there is nothing to complain about. If the grammar cannot read the caption, all facts are to be complained about.
 # >
-# > <details><summary>Hint 1</summary><code>reading = world.parse(caption)</code> is None for what the grammar cannot read; else it has the attributes <code>reading.kind</code>, <code>reading.color</code> …, each None if it is left out.</details>
+# > `reading = world.parse(caption)` is `None` for what the grammar cannot read; else it has the attributes `reading.kind`, `reading.color`, …, each `None` if the caption leaves it out.
+# >
+# > <details><summary>Hint 1</summary>First the unreadable caption; then go through <code>facts.items()</code> and keep what differs from the reading.</details>
 # > <details><summary>Hint 2</summary><code>getattr(reading, name) != value</code> is true for both, wrong and left out.</details>
 
 # %% tags=["evidence"]
@@ -652,7 +736,7 @@ second = transcript.ask(
 row = next(i for i, told in enumerate(complaints) if told.startswith("color"))
 conversation.show(transcript.conversation(row), "The writer, its critic and the reviser about one record.")
 lesson.say(
-    "Right captions among these {count}: {before:.0%} as written, {after:.0%} as revised; a revision changes {words:.1f} of {length:.1f} words. Tokens read and written per record: writer {writer:.0f}, critic {critic:.0f}, reviser {reviser:.0f}.",
+    "Right captions among these {count}: {before:.0%} as written, {after:.0%} as revised; a revision changes {words:.1f} of {length:.1f} words. Tokens read and written per record: writer {writer:.0f}, critic {critic:.0f} (without what it says backwards to itself), reviser {reviser:.0f}.",
     count=len(some),
     before=sum(map(right, some, first)) / len(some),
     after=sum(map(right, some, second)) / len(some),
@@ -668,7 +752,7 @@ lesson.say(
 )
 
 # %% [markdown]
-# Where the critic had something to say, original and revision make a pair. The table is in TRL's format, saved in the ordinary layout of `datasets`, and loads again:
+# Where the critic had something to say, original and revision make a pair. The table has the columns that TRL expects (the library that lesson 09 compares with), saved in the ordinary layout of `datasets`, and loads again:
 
 # %%
 from datasets import load_from_disk
@@ -694,7 +778,7 @@ plots.table(
 )
 
 # %% [markdown]
-# A critic must *know*, and this one happened to. What if it does not? The same team with four critics: the exact facts, the writer's second skill, and the two colleagues, who write a caption of their own and complain where the writer's differs. All give 64 pairs; the writer learns from them with APO-zero (lesson 09 says why that loss).
+# A critic must *know*, and this one happened to. What if it does not? The same team with four critics: the exact facts, the writer's second skill, and the two colleagues, who write a caption of their own and complain where the writer's differs. All give 64 pairs; the writer learns from them with APO-zero, a loss that makes the chosen answer likelier and the rejected one less likely than they were at the start (lesson 07 explains such losses, lesson 09 says why this one).
 
 # %% tags=["evidence"]
 PAIRS = lesson.size(64, smoke=8)
@@ -742,8 +826,10 @@ def critics(seed: int) -> dict[str, float]:
 # %%
 schools = lesson.measure(critics, live=0)
 if schools.records:
+    before = ("exact verdict 0: right", "exact verdict 0: habit", "exact verdict 0: other")
     plots.table(
-        [
+        [["before", "", *(in_brief(teaching, name) for name in before)]]
+        + [
             [
                 critic,
                 *(
@@ -805,13 +891,13 @@ for measure_name, name, statement, prediction, region, verdict in [
     )
 
 # %% [markdown]
-# Look at *colleague, other habits*, and compare with section 3. We predicted that what taught as a judge would teach as a critic. It does harm. A judge can only choose among what the writer wrote, and there it hardly found its own mistakes to choose from. A critic *brings its own words*, and its own errors with them: the writer has learned something about pigs, and lost more about dogs (the two last columns, against what the base does in the first figure). So before you let an agent rewrite, ask more of it than of one that picks.
+# Look at *colleague, other habits*, and compare with section 3. We predicted that what taught as a judge would teach as a critic. It does harm. A judge can only choose among what the writer wrote, and the writer seldom writes a *brown* dog by mistake: the colleague's own errors were hardly on offer. A critic *brings its own words*, and its own errors with them: the writer has learned something about pigs, and lost more about dogs (the two last columns, against *before*). So before you let an agent rewrite, ask more of it than of one that picks. (Not only the agent's part differs from section 3, though: there the writer read picks, by SFT; here it learned from pairs, by APO-zero, which also pushes its own captions down.)
 #
 # A critic who shares the habits is no help either; see how many of its revisions are right.
 #
 # ## 6 · A judge that gets gamed
 #
-# Judges are trained, prompted or written down, and have tastes. A common one, in people and in models: **the more detail, the better.** Here the notes are incomplete (some facts are missing), and a caption should say what the note says, no more. The writer has read captions by people who sometimes added what they happened to know, so now and then it adds a detail that the note does not hold: it makes it up.
+# Judges are trained, prompted or written down, and have tastes. A common one, in people and in models: **the more detail, the better.** Here the notes are incomplete (some facts are missing), and a caption should say what the note says, no more. The writer has read captions by people who sometimes added what they happened to know, so now and then it adds a detail that the note does not hold: it makes it up. (It also makes plainer mistakes, such as a wrong kind; how many of which is counted below.)
 #
 # The judge gives a point for each fact that a caption tells, if the kind is right. It never looks whether the others are in the note.
 
@@ -932,21 +1018,33 @@ if game.records:
         axes.set(
             title={"right": "right (exact)", "made up": "something made up"}.get(part, "the judge's score")
         )
-        axes.set_xlabel("rounds")
+        axes.set(
+            xlabel="rounds",
+            ylabel="points a caption" if part == SCORE else "share of captions",
+            ylim=(0, 5) if part == SCORE else (0, 1),
+        )
         axes.set_xticks(range(ROUNDS + 1))
     figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     at = {
         (name, part, turn): game.interval(f"{name} {turn}: {part}").mean
         for name in PICKERS
-        for part in (SCORE, "right")
+        for part in (SCORE, "right", "made up")
         for turn in (0, ROUNDS)
     }
     words = "; ".join(
         f"{name}: score {at[name, SCORE, 0]:.1f} to {at[name, SCORE, ROUNDS]:.1f}, "
-        f"right {at[name, 'right', 0]:.2f} to {at[name, 'right', ROUNDS]:.2f}"
+        f"right {at[name, 'right', 0]:.2f} to {at[name, 'right', ROUNDS]:.2f}, "
+        f"made up {at[name, 'made up', 0]:.2f} to {at[name, 'made up', ROUNDS]:.2f}"
         for name in PICKERS
     )
     plots.show(figure, alt=f"Three panels over three rounds, one line per judge. {words}.")
+    lesson.say(
+        "Without a judge, the judge's score goes from {before:.2f} to {after:.2f} points and the share of right captions from {was:.2f} to {now:.2f}.",
+        before=at["no judge", SCORE, 0],
+        after=at["no judge", SCORE, ROUNDS],
+        was=at["no judge", "right", 0],
+        now=at["no judge", "right", ROUNDS],
+    )
 
 # %%
 game_writer = note_writer(SEED)
@@ -963,6 +1061,26 @@ plots.table(
     ],
     ["caption", "the judge's score", "verdict"],
     caption=f"What the judge chooses from. The note: “{note(shown)}”",
+)
+asked = tasks(300, 976_001)
+told = [says(text) for text in small.sample(game_writer, tokenizer, [note(task) for task in asked], seed=2)]
+flaws = Counter(
+    "right"
+    if facts == facts_of(task)
+    else "kind"
+    if facts.get("kind") != task[0].kind
+    else "more"
+    if facts.keys() - set(task[1])
+    else "else"
+    for task, facts in zip(asked, told, strict=True)
+)
+lesson.say(
+    "One note need not be typical. Before any round, of {count} captions of other notes {right} are right; {kind} have the wrong kind or none, {more} the right kind and something made up, {rest} something else wrong or left out. The judge does look at the kind; so what its picks change is mostly the rest.",
+    count=len(asked),
+    right=flaws["right"],
+    kind=flaws["kind"],
+    more=flaws["more"],
+    rest=flaws["else"],
 )
 
 # %% tags=["claim"]
@@ -1007,7 +1125,7 @@ for measure_name, name, statement, prediction, region, unit in [
     )
 
 # %% [markdown]
-# The dashboard that shows only the judge's score shows success. *No judge* is the control that tells selection from drift: it trains as much, at the same temperature, and stays about where it was. What would have told? A few dozen captions checked by hand in every round, or any second judge that does not share the taste. (When a measure becomes a target, it ceases to be a good measure.)
+# The dashboard that shows only the judge's score shows success. *No judge* is the control that tells selection from drift: it trains as much, at the same temperature, and neither pleases the judge more nor loses much truth. What would have told? A few dozen captions checked by hand in every round, or any second judge that does not share the taste. (When a measure becomes a target, it ceases to be a good measure.)
 #
 # ## 7 · In the field: a real model as a judge
 #
@@ -1146,6 +1264,13 @@ if real.records:
         second=real.interval("yes or no, other words: says yes").mean,
         a=real.interval("A or B: says A").mean,
     )
+    lesson.say(
+        "Its scores are another matter. The logit of A, compared over both orders, prefers the right caption in {both:.0%} of the pairs, though its word is A. The logit of *Yes* does in {one:.0%} in the first wording and in {two:.0%} in the other: a change of words turns the judge. The likelihood without a record does in {none:.0%}; what it has beyond that comes from the record, not from how the captions sound.",
+        both=real.interval("A or B: prefers right").mean,
+        one=real.interval("yes or no: prefers right").mean,
+        two=real.interval("yes or no, other words: prefers right").mean,
+        none=real.interval("likelihood, no record: prefers right").mean,
+    )
 
 # %% tags=["claim"]
 for measure_name, name, statement, prediction, region, verdict in [
@@ -1189,7 +1314,7 @@ for measure_name, name, statement, prediction, region, verdict in [
     )
 
 # %% [markdown]
-# The same weights, the same captions, and *how you ask* decides whether there is a judge. Its words are a reflex: no, and A. Its likelihood knows. (For our writer it was the other way round: its likelihood had the habit, its other skill did not.) There is no way to tell beforehand which skill of a model is untouched by its errors. There is only the test of section 2: right and wrong answers *to the same question*, as you will use the judge, both orders, several wordings.
+# The same weights, the same captions, and *how you ask* decides whether there is a judge. Its words are a reflex: no, and A. Its likelihood knows, and the logit of A does too, if you ask in both orders and compare. (For our writer it was the other way round: its likelihood had the habit, its other skill did not.) There is no way to tell beforehand which skill of a model is untouched by its errors. There is only the test of section 2: right and wrong answers *to the same question*, as you will use the judge, both orders, several wordings.
 #
 # This says nothing about large models' verdicts. On the GPU tier the same cell asks a larger one.
 #
@@ -1222,7 +1347,7 @@ else:
 #
 # ### Failure drill: the judge that trains along
 #
-# In section 3 the judges stayed as they were. It is tempting not to keep a copy: let the writer *of this round* check its drafts by its second skill. But nobody trains that skill any more, and what is not trained may be forgotten. Six rounds instead of three, with the judge kept frozen or trained along:
+# In section 3 the judges stayed as they were. It is tempting not to keep a copy: let the writer *of this round* check its drafts by its second skill. But nobody trains that skill any more, and what is not trained may be forgotten. Six rounds instead of three, with the judge kept frozen or trained along (it judges at temperature 0; how well the skill is kept is tested at temperature 1, which is harder):
 
 # %% tags=["evidence"]
 LONG = lesson.size(6, smoke=2)
@@ -1321,7 +1446,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# The writer unlearns the skill in both cases (nobody trains it); but a frozen copy does not care. The damage is quiet: a judge that misreads records seldom accepts what is wrong, it accepts *less* and less, and the few rows that pass go round and round. The repair: freeze the judge, or mix its own tasks into the reading. And log the share that passes, in every round.
+# The writer unlearns the skill in both cases (nobody trains it); but a frozen copy does not care. The damage is quiet: a judge that misreads records seldom accepts what is wrong, it accepts *less* and less of each round's fresh records, and the few rows that pass are read the more often. The writing itself suffers less than the picks do (last column), so a test of the writing alone warns late. The repair: freeze the judge, or mix its own tasks into the reading. And log the share that passes, in every round.
 #
 # ### Distillation: a better writer as teacher
 #
@@ -1386,7 +1511,18 @@ if taught_by.records:
             ]
         ],
         "share of right captions after reading them",
-        alt="Interval plot of what the base learns from four sets of captions, with the teacher as the line.",
+        alt="Interval plot of what the base learns from four sets of captions. Share right: "
+        + "; ".join(
+            f"{name} {taught_by.interval(f'{name}: right').mean:.2f}"
+            for name in (
+                "60 by people",
+                "600 by the teacher",
+                "600 by the teacher, verified",
+                "600 by people",
+                "teacher",
+            )
+        )
+        + ".",
         threshold=taught_by.interval("teacher: right").mean,
         threshold_name="the teacher itself:",
     )
@@ -1427,14 +1563,14 @@ for measure_name, name, statement, prediction in [
     )
 
 # %% [markdown]
-# A teacher's mistakes are taught along with the rest: one in twenty is enough to make ten times as many captions hardly better than sixty right ones. Take them out, and the teacher's captions are as good as people's; the student ends ahead of its teacher.
+# A teacher's mistakes are taught along with the rest: with one in twenty wrong, it is undecided here whether ten times as many captions teach more than sixty right ones. Take them out, and the teacher's captions are as good as people's; the student ends ahead of its teacher.
 
 # %% [markdown]
 # ### A weak teacher
 #
-# Can a student surpass a *poor* teacher? The writer knows how to read colors; it only does not use that. Three supervisors label 600 records for it, each about as often right as the writer itself: a colleague with the **same habits**, one with **other habits**, and a careless one who writes a **random** wrong color half of the time. All are judged on the same test records; the student by its likeliest caption (temperature 0). How much of the gap between supervisor and what the student could have learned from right labels does it close?
+# Can a student surpass a *poor* teacher? The writer knows how to read colors; it only does not use that. Three supervisors label 600 records for it, and many of their labels are wrong: a colleague with the **same habits**, one with **other habits**, and a careless one who writes a **random** wrong color half of the time. All are judged on the same test records; the student by its likeliest caption (temperature 0), the supervisors by what they write at temperature 1, as they wrote the labels. So a part of what is called recovered is decoding: rare slips drop out. How much of the gap between supervisor and what the student could have learned from right labels does it close?
 #
-# > **Exercise 4 · `gap_recovered`** · ★☆☆ · 4 minutes
+# > **Exercise 4 · `gap_recovered`** · ★☆☆ · 2 minutes
 # >
 # > Given the accuracy of the supervisor, of the student after its labels, and of the student after right labels (the ceiling), return the *performance gap recovered*: 0 if the student is as good as its supervisor, 1 if it reaches the ceiling. If there is no gap (the ceiling is not above the supervisor), return 0.
 # >
@@ -1537,7 +1673,7 @@ for name, statement, prediction, region in [
     )
 
 # %% [markdown]
-# Labels that are right half the time can make a student that is nearly always right, if the other half errs in all directions: the student's own bias towards what is simple does the averaging. The same share of errors in one direction is a lesson like any other. What counts is not how often a teacher is wrong but *how its mistakes hang together*. (At temperature 1 the student of the careless one would write the random errors as well: it has learned their share too.)
+# Labels that are right half the time can make a student that is nearly always right, if the other half errs in all directions: then the right caption is still the likeliest one. (That the student averages so well may lie in its bias towards what is simple; we did not measure that.) Errors in one direction are a lesson like any other. That goes for the colleague with *other habits*, too: the student ends near its supervisor, having learned its knowledge of pigs and its habits about dogs; the gap stays about as wide as it was. What counts is not how often a teacher is wrong but *how its mistakes hang together*. (At temperature 1 the student of the careless one would write the random errors as well: it has learned their share too.)
 #
 # ### Teams at equal tokens
 #
@@ -1548,7 +1684,7 @@ for name, statement, prediction, region in [
 # - **4 + critic of 128 thumbs**: a linear reading of the writer's own hidden state, fitted to 128 judged captions, scores four drafts;
 # - **two writers, vote of 5 + 4**, and **cross-judged**: two drafts each, scored by the *other's* likelihood; with a colleague of the same or of other habits;
 # - **8 + second skill**: one reading backwards, and the first of eight drafts that agrees; and **second skill revises**: one draft, one reading, and the reviser of section 5 (less than a quarter of the budget);
-# - **the same 128 thumbs on KTO** (here without z₀, as in lesson 08), then the vote of 9, or one sample.
+# - **the same 128 thumbs on KTO**, which trains on single answers with a thumb up or down (lesson 08 explains it; here without its reference point z₀), then the vote of 9, or one sample.
 
 # %% tags=["evidence"]
 from sklearn.linear_model import LogisticRegression
@@ -1730,6 +1866,7 @@ def teams(seed: int) -> dict[str, float]:
 
 
 # %%
+MATE = "colleague, other habits"
 league = lesson.measure(teams, live=0)
 if league.records:
     names = [
@@ -1742,6 +1879,9 @@ if league.records:
             [name, f"{league.interval(f'{name}: tokens').mean:.0f}"]
             + [in_brief(league, f"{name}: {part}") for part in ("all", "habit", "other")]
             for name in sorted(names, key=lambda name: league.interval(f"{name}: all").mean)
+        ]
+        + [
+            ["(the colleague with other habits alone)", "", in_brief(quality, f"{MATE} writes, test"), "", ""]
         ],
         ["team", "tokens a record", "right", "the writer's six kinds", "the other six"],
         caption="Written + read, mean and 95% interval over six bases",
@@ -1785,7 +1925,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "KTO over other habits",
         "128 thumbs on training beat the best team",
         "128 thumbs spent on KTO beat even the team with different habits.",
-        "a difference above 0, paired by base: our prototype had 0.96 against 0.77",
+        "a difference above 0, paired by base: an earlier trial had 0.96 against 0.77",
         {"above": 0.0},
         "inconclusive",
     ),
@@ -1805,7 +1945,7 @@ for measure_name, name, statement, prediction, region, verdict in [
     )
 
 # %% [markdown]
-# Read it by its errors, not by its headcount. Two who err alike are one agent at twice the price. Two who err *differently* correct each other, if they **judge**: a mere vote splits five against four. And their difference is information from outside, as much as a thumb is: somebody had to train the colleague on other people's captions. The linear critic of 128 thumbs hardly tells which of four captions of one record is right (section 2 again); spent on training, the same thumbs come level with the best team, which our prototype had well behind; and training is paid once, a team for every record. The cheapest line of the table is no team at all but a check by a second skill.
+# Read it by its errors, not by its headcount. Two who err alike are one agent at twice the price. Two who err *differently* correct each other: best if they **judge**. Their vote beats the writer's too, but it is about as good as the colleague alone (last row), for a vote counts heads and each has a head full of habits. And their difference is information from outside, as much as a thumb is: somebody had to train the colleague on other people's captions. The linear critic of 128 thumbs hardly tells which of four captions of one record is right (section 2 again); spent on training, the same thumbs come level with the best team, which an earlier trial had well behind; and training is paid once, a team for every record. *Second skill revises* costs two samples a record and is no team at all: one draft and a check that the habit has not touched.
 #
 # How different must colleagues be? Habits shared: six, three or none; and three budgets, the middle one as above:
 
@@ -1861,7 +2001,7 @@ if shares.records:
     ends = [f"{label}: {shares.interval(f'{name}, whole').mean:.2f}" for label, name in lines.items()]
     plots.show(
         figure,
-        alt=f"Share of right captions over tokens a record, one line per team. At the middle budget: {'; '.join(ends)}.",
+        alt=f"Share of right captions over tokens a record, seven lines, one per team; those of one writer and of two with all habits shared lie on one another. At the middle budget: {'; '.join(ends)}.",
     )
 
 # %% tags=["claim"]
@@ -1896,7 +2036,7 @@ for measure_name, name, statement, prediction, region in [
     )
 
 # %% [markdown]
-# Tokens buy agreement. They buy truth only where somebody at the table has it.
+# (Three of the seven lines lie on one another: one writer, and two who share all habits, voting or judging.) More tokens buy those three agreement and nothing else. Where somebody at the table knows better, they buy some truth, in a vote more than among judges, who have most of it at once. (The vote of those who share no habit also changes with the budget: only at the double one do both have as many votes.)
 
 # %% [markdown]
 # ## Quiz
@@ -1907,14 +2047,14 @@ lesson.quiz("recap")
 # %% [markdown]
 # ## Recap
 #
-# - Training on one's own text without a verdict teaches nothing; with an exact verdict it taught everything there was to learn here.
-# - A verdict is worth its likelihood ratio *within one question*. A judge can beat a coin over everything and be worse than one where it decides.
-# - A judge need not be better than the writer, and need not even be another model. It must not be wrong in the same places.
+# - Training on one's own text without a verdict teaches nothing new; with an exact verdict it taught most of what there was to learn here, in three rounds.
+# - A verdict is worth its likelihood ratio. A judge can beat a coin over all kinds of questions and be worse than one about the kinds where it has to decide: validate it there.
+# - How well a judge writes is not the point, and it need not be another model. It must not be wrong in the same places.
 # - A critic and a reviser turn answers into minimal pairs, and bring their own errors along with their own words.
 # - A judge's score that rises is no evidence. A judge with a taste gets its taste.
-# - A team pays when its members err differently *and* judge each other; else the same tokens, or the same labels in training, do more.
+# - A team pays when its members err differently *and* judge each other; else the same tokens in one agent do as well. Labels spent on training came level with the best team.
 #
-# **Limits of this demo.** One kind of mistake, with a system, in a model of 0.1 million parameters; a record holds all there is to know, so a perfect check exists; the colleagues differ in exactly what we made them differ in, and their likelihoods are sharper than real models' are. The second skill was never touched by the habit, by construction; whether a large model's checking is better than its writing is a question about that model. Settings were tried on bases 900 to 902 and the validation part before they were frozen. What real judges do is shown for one small model, twenty captions a seed.
+# **Limits of this demo.** One kind of mistake, with a system, in a model of 0.1 million parameters; a record holds all there is to know, so a perfect check exists; the colleagues differ in exactly what we made them differ in, and their likelihoods are sharper than real models' are. The second skill was never touched by the habit, by construction; whether a large model's checking is better than its writing is a question about that model. Settings were tried on bases 900 to 904 and the validation part before they were frozen. What real judges do is shown for one small model, twenty captions a seed.
 #
 # **References.** Zelikman, Wu, Mu and Goodman, *STaR: Bootstrapping reasoning with reasoning*, 2022 (rejection sampling, round by round). Burns et al., *Weak-to-strong generalization: Eliciting strong capabilities with weak supervision*, 2023 (the gap recovered). D'Oosterlinck et al., *Anchored preference optimization and contrastive revisions*, 2024 (minimal contrastive pairs). Wang et al., *Self-consistency improves chain of thought reasoning in language models*, 2022 (the vote). Gao, Schulman and Hilton, *Scaling laws for reward model overoptimization*, 2022 (judges that get gamed). Zheng et al., *Judging LLM-as-a-judge with MT-Bench and Chatbot Arena*, 2023 (position and verbosity bias). Hinton, Vinyals and Dean, *Distilling the knowledge in a neural network*, 2015.
 
