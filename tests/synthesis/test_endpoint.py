@@ -302,6 +302,9 @@ def test_failures_that_are_not_in_a_row_stop_nothing(standin: StandIn):
 def test_an_interrupt_ends_it_at_once(standin: StandIn):
     standin.normal = LATE
     program = (
+        "import signal\n"
+        # where the tests run in the background, children start with interrupts ignored
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from helpers.synthesis.endpoint import endpoint\n"
         f"generator = endpoint({standin.url!r}, 'm', 1.0)\n"
         "print('asking', flush=True)\n"
