@@ -349,6 +349,8 @@ def begin(number: str) -> Lesson:
         CourseError: if the course has no such lesson.
     """
     settings.quiet()
+    # Every table that is put together would leave a bar in the notebook; datasets reads this when it loads.
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     entries = manifest.load().lessons
     ids = [entry.id for entry in entries]
     if number not in ids:

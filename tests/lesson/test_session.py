@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import helpers
+from helpers import settings
 from helpers.lesson import claims
 from helpers.lesson.session import Lesson
 from helpers.settings import CourseError
@@ -263,3 +266,15 @@ def test_what_trains_a_real_model_is_read_and_never_run(
     unmeasured = helpers.begin("00")
     assert unmeasured.measure(slow, live=0).records == {}
     assert "`make real` measures this" in shown[-1]["text/plain"]
+
+
+def test_tables_that_are_put_together_leave_no_bars_in_a_notebook():
+    program = (
+        "import helpers; helpers.begin('01')\n"
+        "from datasets import are_progress_bars_disabled\n"
+        "print(are_progress_bars_disabled())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=settings.ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "True"
