@@ -45,6 +45,13 @@ def _shuffle_keeps_frames(function: Function) -> None:
     answer.should("keep the numbers of a frame together", whole)
 
 
+def _shuffle_takes_pictures(function: Function) -> None:
+    pictures = np.arange(3.0 * 4 * 2 * 5).reshape(3, 4, 2, 5)
+    answer = call(function, features=pictures, seed=3)
+    shape = np.shape(answer.value)
+    answer.should(f"have the shape {pictures.shape}", shape == pictures.shape, yours=shape)
+
+
 def _shuffle_keeps_films(function: Function) -> None:
     answer = call(function, features=_MARKED, seed=3)
     found = np.asarray(answer.value)
@@ -164,6 +171,7 @@ CHECKS: dict[str, Check] = {
             Property("every film gets an order of its own", _shuffle_each),
             Property("all orders can come up", _shuffle_everywhere),
             Property("the seed decides", _shuffle_repeats),
+            Property("a frame may be a picture: (films, frames, height, width)", _shuffle_takes_pictures),
         ],
     ),
     "control_labels": Check(

@@ -166,7 +166,7 @@ class Watcher:
 #
 # > **Exercise 1 · `shuffle_frames`** · ★★☆ · 8 minutes
 # >
-# > Given `features` of shape `(films, frames, numbers)` and a `seed`, return a copy in which the frames of every film stand in a random order, **another one for each film**. The numbers of a frame stay together. The same seed gives the same result.
+# > Given `features` of shape `(films, frames, numbers)` and a `seed`, return a copy in which the frames of every film stand in a random order, **another one for each film**. The numbers of a frame stay together, however they lie: section 8 calls your function with pictures, `(films, frames, height, width)`. The same seed gives the same result.
 # >
 # > <details><summary>Hint 1</summary>If all films are shuffled in the same way, each frame has a fixed (new) place again: a probe learns the places, and nothing was hidden.</details>
 # > <details><summary>Hint 2</summary><code>np.random.default_rng(seed).permuted(table, axis=1)</code> shuffles each row of a table by itself. Make a table of frame numbers, a row per film.</details>

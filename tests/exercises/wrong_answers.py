@@ -953,6 +953,12 @@ def shuffle_without_seed(features: np.ndarray, seed: int) -> np.ndarray:
     return features[np.arange(films)[:, None], order]
 
 
+def shuffle_only_vectors(features: np.ndarray, seed: int) -> np.ndarray:
+    films, frames, _ = features.shape
+    order = np.random.default_rng(seed).permuted(np.tile(np.arange(frames), (films, 1)), axis=1)
+    return np.take_along_axis(features, order[:, :, None], 1)
+
+
 def shuffle_rotates(features: np.ndarray, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return np.stack([np.roll(film, rng.integers(8), axis=0) for film in features])
@@ -1170,6 +1176,7 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         shuffle_draws_again,
         shuffle_without_seed,
         shuffle_rotates,
+        shuffle_only_vectors,
     ],
     "control_labels": [
         control_per_film,
