@@ -245,11 +245,11 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
             "A team keeps all real data and adds what its models write, year by year. What do you expect of the tenth model?",
             [
                 "it has collapsed, since most of what it reads is synthetic",
-                "it is about as good as the first one, hardly better",
+                "it is somewhat further from the truth than the first one, and hardly moves any more",
                 "it is far better, since it has read ten times as much",
             ],
             1,
-            "Accumulating does not diverge, and a model's own text holds nothing that the model did not know.",
+            "A model's own text holds nothing that the model did not know, only new luck: the error grows a little, ever more slowly. Not diverging is not learning.",
         ),
         QuizQuestion(
             "Under “replace”, how often on average is a rare kind mentioned in the last text?",
@@ -275,11 +275,11 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
             "Which filter makes collapse faster than no filter does?",
             [
                 "one that keeps what the model itself finds likely",
-                "one that strikes out what is impossible",
-                "one that removes exact duplicates from the training text",
+                "one that keeps sentences by lot",
+                "one that brings back the generator's own shares",
             ],
             0,
-            "Preferring what is likely narrows the distribution, even with infinitely many samples.",
+            "Preferring what is likely narrows the distribution, even with infinitely many samples. A lot changes nothing, and re-balancing kept more kinds than no filter.",
         ),
         QuizQuestion(
             "Ten classes, half of the labels wrong. When are ten times as many labels of no use at all?",

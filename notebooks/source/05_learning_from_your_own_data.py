@@ -748,7 +748,7 @@ plots.show(
 )
 
 # %% [markdown]
-# **On the left**: nothing is biased here, the mean of σ² is 1 for ever, *and the runs die all the same.* A few lucky ones grow large and hold the mean up. Whoever reports means alone would see no collapse. (Even the drawn mean over hundreds of runs may sink below 1: it hangs on runs too rare to be among them.)
+# **On the left**: nothing is biased here, the mean of σ² is 1 for ever, *and most runs sink all the same.* A few lucky ones grow large and hold the mean up. Whoever reports means alone would see no collapse. (Even the drawn mean over hundreds of runs may sink below 1: it hangs on runs too rare to be among them.)
 #
 # **On the right** are the same lines as in section 2. Far below the formula for *replace* runs the filter that keeps the plausible: it would shrink even a model that reads infinitely many numbers, since preferring the middle *is* shrinking. Striking out the impossible does not help either; it trims the few runs that had grown. (It is all that a verifier can do here: no single number near 0 is false.)
 #
@@ -1587,7 +1587,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# In this picture, accumulating and a fifth of fresh data look alike. Wait longer and they part: one has a bound, the other has none. Temperature below 1 is a bias of this sort, and so is a judge with a taste. (A *replace* with a bias is not even close.)
+# In this picture, accumulating and a fifth of fresh data come to about the same height. But one curve has gone flat and the other still rises: one has a bound, the other has none. Temperature below 1 is a bias of this sort, and so is a judge with a taste. (A *replace* with a bias is not even close.)
 #
 # ### 9 · Learners that fit every label
 #
@@ -1660,7 +1660,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# So quote the factor with its condition. What is universal is the shape: random errors have *some* finite price, systematic ones above one half have none.
+# So quote the factor with its condition. What is universal is the shape: random errors have *some* finite price; where a wrong label is more frequent than the right one, there is none. (Read the table's nearly separable rows as a rough size only: the clean learner reaches the target with the fewest labels that were tried, so its price is an upper bound and the multiples are lower ones, with wide intervals.)
 #
 # ### 10 · Your own text eats itself
 #
@@ -1700,7 +1700,7 @@ lesson.quiz("recap")
 # - **Replace** collapses, at a rate that one can compute beforehand. **Accumulate** does not, and is no better than the first model: what works brings information in from outside, be it kept real data, fresh real data, a verifier, or a better teacher.
 # - A filter for the *plausible* hastens the collapse. A filter for the *true* keeps truth and moves speech to what is common; re-balancing what it accepts repairs much of that.
 # - Count what is true *and* different. Means, shares of truth and kinds in any sentence can each look fine while the rest dies.
-# - Random errors cost a factor; errors with a system cost a factor below one half and everything above it.
+# - Random errors cost a factor; errors with a system cost a factor while the right label is still the most frequent one, and everything once a wrong one is.
 #
 # **What of the talk?** That collapse needs a narrow regime is borne out: it needs that real data are thrown away. But "unrealistic" is not "wrong". The paper itself also kept 10% of the real data and found the loss minor, a regime in between is what a tight budget leads to, and not diverging is a low bar. That low-quality data "just take more" holds for random errors, and is false where errors have a system.
 #
