@@ -122,13 +122,13 @@ def _mirrored(
     function: Function, clips: np.ndarray, verbs: list[str]
 ) -> tuple[Answer, np.ndarray, list[str]]:
     answer = call(function, clips=clips, verbs=verbs)
-    answer.should(
-        "be two things, clips and verbs", isinstance(answer.value, tuple) and len(answer.value) == 2
-    )
+    is_pair = isinstance(answer.value, tuple | list) and len(answer.value) == 2
+    answer.should("be two things, clips and verbs", is_pair)
     turned, names = answer.value
     answer.should("hold clips of the same shape", np.shape(turned) == clips.shape, np.shape(turned))
-    answer.should("hold as many verbs", len(names) == len(verbs), names)
-    return answer, np.asarray(turned), list(names)
+    is_list = isinstance(names, list) and len(names) == len(verbs)
+    answer.should("hold a list of as many verbs", is_list, names)
+    return answer, np.asarray(turned), names
 
 
 def _mirror_pixels(function: Function) -> None:
