@@ -880,7 +880,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# Two readings of one figure. Against an **untrained network** watching looks like a triumph: one label does what ninety do there, and the distance never closes. Against the rival that you would really use, **labels with variations and as much computing**, it is a short head start: look at the sentence above the claims for what it is worth in labels. By ten labels per verb the rival has left the frozen watcher far behind, and even fine-tuning does not catch up: computing spent on labels then pays more than computing spent on watching.
+# Two readings of one figure. Against an **untrained network** watching looks like a triumph: one label does what ninety do there, and the distance never closes. Against the rival that you would really use, **labels with variations and as much computing**, it is a short head start: look at the sentence above the claims for what it is worth in labels. By ten labels per verb the rival has left the frozen watcher far behind, and even fine-tuning does not catch up: computing spent on labels then pays more than computing spent on watching. (Longer fine-tuning would bring it closer, and cost more than the rival may spend.)
 # The control says what did the teaching. Who watched the *same pictures* in shuffled films stays well behind at every number of labels: what is missing there is order.
 # Don't turn this into "self-supervision beats supervision", nor into its opposite. Where there are millions of films and labels are dear, the left end of the figure is where one lives, and what was watched once serves many tasks. But whoever shows the left end only, or a rival without variations, or no rival but a random encoder, has chosen the answer.
 
@@ -1423,7 +1423,7 @@ if saved.records:
     panels[1].legend(frameon=False, fontsize=9, loc="lower right")
     plots.show(
         figure,
-        alt="Two panels of rising lines over the number of captions, for all questions and for actions: films highest, then pictures, then captions alone; films of other scenes lowest.",
+        alt="Two panels of rising lines over the number of captions. Of all questions, films answer most, then pictures, then captions alone, and films of other scenes least. Of actions alone, films answer most and captions come second for most amounts.",
     )
     reference_level = saved.interval("films: all 48").mean
     needs = {
