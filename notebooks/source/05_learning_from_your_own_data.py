@@ -1270,10 +1270,12 @@ def favorites_again(seed: int) -> dict[str, float]:
 
 
 # %%
+from helpers.models.heap import map_large_blocks
 from helpers.models.threads import threads
 
+map_large_blocks()  # else memory may rise by 100 MB more while SmolLM2 writes
 if lm:
-    with threads(1):  # with two, memory rises by some 80 MB more
+    with threads(1):
         probed = lesson.measure(favorites, live=1)
         texts, logp = continuations(BEGINNINGS[0], SEED)
     order = np.argsort(-logp)
