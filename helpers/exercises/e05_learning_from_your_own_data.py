@@ -189,7 +189,8 @@ def generations_html(
     kinds, expected = kinds_per_text(way, sentences, real / 100), closed_form(sentences)
     figure, axes = plots.new_figure(660, 320)
     axes.plot(kinds, label=f"{way}, {real}% fresh real text")
-    axes.plot(expected, label="replace without real text, closed form", marker="", color=plots.INK)
+    dotted = {"marker": "", "color": plots.INK, "linestyle": (0, (1, 1.5)), "linewidth": 2.4}
+    axes.plot(expected, label="replace without real text, closed form", **dotted)
     axes.set_ylim(0, 1.08 * max(max(kinds), max(expected)))
     axes.set_xticks(range(0, len(kinds), 3))
     axes.set_xlabel("text")
@@ -244,9 +245,9 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "A team keeps all real data and adds what its models write, year by year. What do you expect of the tenth model?",
             [
-                "it has collapsed, since most of what it reads is synthetic",
-                "it is somewhat further from the truth than the first one, and hardly moves any more",
-                "it is far better, since it has read ten times as much",
+                "it has collapsed: most of what it reads is synthetic",
+                "it is somewhat further from the truth than the first",
+                "it is far better: it has read ten times as much",
             ],
             1,
             "A model's own text holds nothing that the model did not know, only new luck: the error grows a little, ever more slowly. Not diverging is not learning.",
@@ -254,42 +255,42 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "Under “replace”, how often on average is a rare kind mentioned in the last text?",
             [
-                "as often as in the real text, but in most runs not at all",
-                "less often in each run, by the same factor",
-                "more often, since each model exaggerates what is rare",
+                "as often as in the real text, though in few of the runs",
+                "less often than in the real text, in each run alike",
+                "more often than in the real text, and in most of the runs",
             ],
             0,
             "Counts are repeated once on average, so the mean stays. In most runs the kind is gone; in a few it is common.",
         ),
         QuizQuestion(
-            "Your verifier is never wrong, and you keep only what it accepts, round by round. What should you watch?",
+            "A model writes 1,000 sentences about dogs, 90% of them true, and 20 about okapis, half of them true. A verifier passes the true ones. What share of what the next model reads is about okapis, verified alone and then re-balanced?",
             [
-                "nothing more: what is true cannot be harmful",
-                "the share of true sentences in what is accepted",
-                "of how many kinds true things are still said",
+                "2.0% alone, 2.0% re-balanced",
+                "1.1% alone, 2.0% re-balanced",
+                "1.1% alone, 50% re-balanced",
             ],
-            2,
-            "The common pass more easily than the rare. The share of true sentences is then perfect by construction.",
+            1,
+            "10 of 910 sentences pass, while 20 of 1,020 were written; re-balancing gives each kind the share that was written of it. So a verifier that is never wrong nearly halves the okapis' share, in one round.",
         ),
         QuizQuestion(
             "Which filter makes collapse faster than no filter does?",
             [
-                "one that keeps what the model itself finds likely",
-                "one that keeps sentences by lot",
-                "one that brings back the generator's own shares",
+                "one that keeps what the model finds likely",
+                "one that keeps every second sentence by lot",
+                "one that verifies and restores the kinds' shares",
             ],
             0,
-            "Preferring what is likely narrows the distribution, even with infinitely many samples. A lot changes nothing, and re-balancing kept more kinds than no filter.",
+            "Preferring what is likely narrows the distribution, even with infinitely many samples. A lot prefers nothing (write twice as much, and all is as before), and re-balancing kept more kinds than no filter.",
         ),
         QuizQuestion(
-            "Ten classes, half of the labels wrong. When are ten times as many labels of no use at all?",
+            "Ten classes, and a learner that believes the label it has heard most. For which of these crews does it never become right, however many labels it gets?",
             [
-                "when the wrong labels are spread evenly over the nine others",
-                "whenever at least half of the labels are wrong",
-                "when one wrong class is named more often than the right one",
+                "85% wrong, spread evenly over the nine other classes",
+                "45% wrong, all of them naming one and the same class",
+                "60% wrong, three quarters of them naming the same class",
             ],
             2,
-            "Spread evenly, each wrong class gets under 6% and the right one half. What counts is the most frequent label of each case.",
+            "Three quarters of 60% are 45% for one wrong class, and the right one has 40%. The first crew: 15% against 9.4% for each wrong class. The second: 55% against 45%. What counts is the most frequent label, not how many are wrong.",
         ),
     ],
 }

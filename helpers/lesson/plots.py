@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette, which color-blind readers tell apart; always together with a marker or a hatch.
 COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+DASHES = ["-", "--", "-.", ":", "-", "--", "-."]
+#: Two further looks, dark enough to stand apart: for figures that share more than seven names.
+FURTHER = [("#882255", "<", (0, (6, 1, 1, 1, 1, 1))), ("#7d7d00", "*", (0, (2, 1)))]
 HATCHES = ["", "//", "..", "xx", "\\\\", "++", "oo"]
 
 CSS_PER_INCH = 96  # so that 10 pt in a figure is 10 pt on the page
@@ -83,10 +86,9 @@ def new_panels(rows: int, columns: int, width: float = 800, height: float = 520)
     inches = (min(width, page.MAX_WIDTH) / CSS_PER_INCH, height / CSS_PER_INCH)
     figure = Figure(figsize=inches, dpi=CSS_PER_INCH * DENSITY, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
-    dashes = ["-", "--", "-.", ":", "-", "--", "-."]
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in panels:
-        axes.set_prop_cycle(cycler(color=COLORS) + cycler(marker=MARKERS) + cycler(linestyle=dashes))
+        axes.set_prop_cycle(cycler(color=COLORS) + cycler(marker=MARKERS) + cycler(linestyle=DASHES))
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(FAINT)
         axes.tick_params(colors=INK, labelsize=10)
@@ -96,6 +98,21 @@ def new_panels(rows: int, columns: int, width: float = 800, height: float = 520)
             label.set(fontsize=11, color=INK)
         axes.title.set(fontsize=12, color=INK)
     return figure, panels
+
+
+def looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """A color, marker and dash for each name (keywords of matplotlib's plot), to be the same in all figures.
+
+    Raises:
+        CourseError: if there are more names than looks.
+    """
+    known = [*zip(COLORS, MARKERS, DASHES, strict=True), *FURTHER]
+    if len(names) > len(known):
+        raise CourseError(f"There are {len(known)} looks; {len(names)} names are too many to tell apart.")
+    return {
+        name: {"color": color, "marker": marker, "linestyle": dash}
+        for name, (color, marker, dash) in zip(names, known, strict=False)
+    }
 
 
 def figure_html(figure: Figure, alt: str) -> str:

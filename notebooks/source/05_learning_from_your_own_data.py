@@ -5,10 +5,12 @@
 #
 # After this lesson you can
 #
-# - tell apart the ways of learning from one's own data, and say which of them collapse, with a closed form for how fast;
-# - say why keeping all data stops the collapse and still teaches nothing new;
-# - say what a verifier saves and what it costs, and repair it by re-balancing; count *true* facts, and nothing else;
+# - tell apart six ways of learning from one's own data, and compute beforehand how fast the worst of them loses;
+# - say what keeping all data does, and what it does not do;
+# - say what a verifier saves and what it costs, and repair the cost; count *true* facts, and nothing else;
 # - compute how many bad labels are worth a good one, and tell when no number of them is enough.
+#
+# Three sentences of the talk are put to the test. The cards call them **T3** (low-quality data can be learned from, it just takes more), **T4** (the paper on model collapse rests on an unrealistic scenario) and **T5** (done right, synthetic data are very powerful).
 
 # %% tags=["volatile", "evidence"]
 import helpers
@@ -18,7 +20,7 @@ lesson = helpers.begin("05")
 # %% [markdown]
 # ## A guess before you measure
 #
-# A text of 5,000 sentences speaks of about 750 kinds of animal, most of them only once or twice. A model reads it and writes a new text of 5,000 sentences. A second model reads *only that one*, and writes the next. And so on, for nineteen texts.
+# A text of 5,000 sentences speaks of about 750 kinds of animal. A model reads it and writes a new text of 5,000 sentences. A second model reads *only that one*, and writes the next. And so on, for nineteen texts.
 
 # %%
 lesson.predict(
@@ -98,7 +100,7 @@ lesson.say("Kinds in texts 0 (real) to {last}: {counted}.", last=LAST, counted="
 # > From the shares of all kinds, the number of sentences per text and the number of the last text, return how many kinds are expected in each text, from text 0 to the last: a list of numbers.
 # >
 # > <details><summary>Hint 1</summary>Start with <code>q = 1.0</code>, and loop over the texts.</details>
-# > <details><summary>Hint 2</summary>The expected number of kinds is the sum of their chances: <code>(1 - np.exp(-sentences * shares * q)).sum()</code>. Only then go on to the next <code>q</code>.</details>
+# > <details><summary>Hint 2</summary>An expected number of kinds is the sum, over all kinds, of the chance that the text mentions them (the last formula above). Mind the order within the loop: first the number for this text, only then the next <code>q</code>.</details>
 
 
 # %% tags=["evidence"]
@@ -204,12 +206,14 @@ def texts_of_texts(seed: int) -> dict[str, float]:
 # %%
 from helpers.lesson import plots
 
+LOOKS = plots.looks([*WAYS, "verified", "verified, re-balanced", "only the plausible"])  # in all figures
+
 fed = lesson.measure(texts_of_texts, live=1)
 numbers = np.arange(LAST + 1)
 figure, axes = plots.new_figure(800, 420)
 for way in WAYS:
     spans = [fed.interval(f"{way}: kinds {t}") for t in numbers]
-    (line,) = axes.plot(numbers, [span.mean for span in spans], label=way, markevery=3, linewidth=1.8)
+    (line,) = axes.plot(numbers, [span.mean for span in spans], label=way, markevery=3, **LOOKS[way])
     low, high = [span.low for span in spans], [span.high for span in spans]
     if np.isfinite(low).all():
         axes.fill_between(numbers, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
@@ -251,23 +255,21 @@ plots.table(
         "wrong share, model 1",
         f"wrong share, model {LAST}",
     ],
-    caption="Means and 95% intervals over the seeds. Model 1 has read 5,000 real sentences and nothing else.",
+    caption="Means and 95% intervals over the seeds. Model 1 has read 5,000 real sentences and nothing else (with a tenth of the first text, some of them twice).",
 )
 
 # %% [markdown]
 # Read the figure from the bottom.
 #
-# **Replace** falls on its closed form, and there is no floor: the family names die out one after another, the rarest first, until one is left. **A tenth of real text** holds it up. Fresh text keeps more kinds than drawing on text 0 again, which can only return what text 0 had. The fall stops, at a level that is clearly more wrong than the first model: whether that is "minor" depends on what you count.
+# **Replace** falls on its closed form, and there is no floor: the family names die out one after another, the rarest first, until one is left. **A tenth of real text** holds it up. Fresh text keeps more kinds than drawing on text 0 again, which can only return what text 0 had. The fall slows to a halt, at a level that is clearly more wrong than the first model: whether that is "minor" depends on what you count.
 #
-# **Accumulate** drops once, from the real text to the first model's, and then hardly at all: each new text is a smaller part of what the next model reads. This is the talk's point, and it holds. The step down at the beginning is no collapse; a text of any model that has read 5,000 sentences lacks some kinds.
+# **Accumulate** drops once, from the real text to the first model's (any text of a model that has read 5,000 sentences lacks some kinds), and then little: each new text is a smaller part of what the next model reads. This is the talk's point, and it holds. **Fixed budget** pays for its cheapness: real sentences get rarer in what it reads, and kinds are lost a second time when it is drawn.
 #
-# Now look at the last column. The model of *accumulate* has read nineteen times as much as the first one, and is **further** from the truth than the first one was. Theory says by how much. The $t$-th text is one $t$-th of all that is read, and brings luck of its own; so the variance of what is believed grows as $1 + \frac14 + \frac19 + \dots$, which never exceeds $\pi^2/6$, and the distance by a factor of at most about $\pi/\sqrt 6$. It does not diverge, and it does not improve: **not diverging is not learning.** The control has read as much real text, and has nearly closed the gap. What new text is worth depends on what new information is in it, and a model's own text has none.
-#
-# **Fixed budget** pays for its cheapness: real sentences get rarer in what it reads, and what is drawn out of it is lost a second time.
+# Now look at the last column. The model of *accumulate* has read nineteen times as much as the first one, and is **further** from the truth than the first one was. Theory says by about how much. The $t$-th text is one $t$-th of all that is read, and brings luck of its own; so the variance of what is believed grows as $1 + \frac14 + \frac19 + \dots$, which never exceeds $\pi^2/6$, and the distance by a factor of at most about $\pi/\sqrt 6$. (Measured, it is a little less: the error about a kind that is lost cannot grow any more.) So it is theory that says that accumulating never diverges; nineteen texts only show that the error hardly grows after the tenth. And it does not improve: **not diverging is not learning.** The control has read as much real text, and has nearly closed the gap. What new text is worth depends on what new information is in it, and a model's own text has none.
 
 # %%
 lesson.say(
-    "Accumulate, wrong share of the last model as a multiple of the first one's: {grown}. By theory, with {last} texts: {theory:.3f}; with ever more of them: {limit:.3f}.",
+    "Accumulate, wrong share of the last model as a multiple of the first one's: {grown}. By theory, with {last} texts: about {theory:.2f}; with ever more of them: about {limit:.2f}.",
     grown=str(fed.interval("accumulate: last to first")),
     last=LAST,
     theory=math.sqrt(sum(1 / t**2 for t in range(1, LAST + 1))),
@@ -302,7 +304,7 @@ for measure_name, name, statement, prediction, region, verdict in [
     ),
     (
         "accumulate: late growth",
-        "accumulating does not diverge",
+        "accumulating hardly gets worse after the tenth text",
         "From model 10 to model 19 the wrong share under accumulate does not grow by as much as 0.01 (a null).",
         "a growth of 0.002 by theory; margin ±0.01",
         {"within": (-0.01, 0.01)},
@@ -343,7 +345,7 @@ for measure_name, name, statement, prediction, region, verdict in [
     (
         "a tenth of the first text: left",
         "a tenth of the first text, kinds",
-        "With a tenth from the first text, text 19 still speaks of more than half as many kinds as text 0.",
+        "With a tenth from the first text, text 19 still speaks of more than half as many kinds as text 0 (a bar that we chose; nothing special happens there).",
         "above one half: the paper saw minor loss with 10% kept",
         {"above": 0.5},
         "holds",
@@ -419,7 +421,7 @@ plots.table(rows, ["", "the dashboard: true sentences", "what it does not show: 
 # > From a text and a table of what is true (both (kinds, colors); the text holds counts, the table bools), return of how many kinds the text says at least one true sentence.
 # >
 # > <details><summary>Hint 1</summary><code>text * true</code> keeps the counts of true sentences only.</details>
-# > <details><summary>Hint 2</summary>A kind counts once, however often it is spoken of: <code>.any(1)</code>.</details>
+# > <details><summary>Hint 2</summary>A kind counts once, however often it is spoken of. Ask of each row whether it has <em>any</em> such count.</details>
 
 
 # %% tags=["evidence"]
@@ -436,8 +438,16 @@ true_kinds = lesson.check(true_kinds)
 # %% [markdown]
 # ### A verifier
 #
-# A verifier looks at each sentence and knows whether it is true. It brings information from outside; the models never had that. We let each model write 20,000 sentences, drop the false ones, and the next model reads 5,000 of those that remain (as in *replace*, no real text is kept). Will that do?
-#
+# A verifier looks at each sentence and knows whether it is true. It brings information from outside; the models never had that. We let each model write 20,000 sentences, drop the false ones, and the next model reads 5,000 of those that remain (as in *replace*, no real text is kept). So a filter pays for four times as much writing as *no filter*, whose models write 5,000.
+
+# %%
+lesson.predict(
+    "verifier",
+    "After nineteen texts: of how many kinds does the verifier's model say something true?",
+    choices=["more than without a filter", "about as many as without", "fewer than without a filter"],
+)
+
+# %% [markdown]
 # Think of who passes. The model has counted common animals often and rarely says anything false about them. Of an animal that it has read about once, half is guessed. So common animals pass more often, each round again.
 #
 # The remedy is cheap: **re-balance** what was accepted, so that each kind has the share that it had in *all that was written*, before the verifier came.
@@ -447,7 +457,7 @@ true_kinds = lesson.check(true_kinds)
 # > From the counts of all sentences written and of those accepted (both (kinds, colors)), return weights (kinds, colors) that add up to 1. Within a kind they are proportional to the accepted counts; between kinds, to how often the kind was *written*. A kind of which nothing was accepted gets 0, and the others share its part in proportion.
 # >
 # > <details><summary>Hint 1</summary>First the shares within each kind: <code>accepted / accepted.sum(1, keepdims=True)</code>. Where nothing was accepted, that divides by 0: divide by <code>np.maximum(…, 1)</code>.</details>
-# > <details><summary>Hint 2</summary>Multiply by <code>written.sum(1, keepdims=True)</code>. At the end divide by the sum of everything.</details>
+# > <details><summary>Hint 2</summary>Then give each kind its part: how often it was written, in a shape that multiplies each row. What do all weights have to add up to?</details>
 
 
 # %% tags=["evidence"]
@@ -512,7 +522,8 @@ for axes, measure, label in [
 ]:
     for name in FILTERS:
         spans = [sifted.interval(f"{name}: {measure} {t}") for t in numbers[1:]]
-        (line,) = axes.plot(numbers[1:], [span.mean for span in spans], label=name, markevery=3)
+        look = LOOKS["replace" if name == "no filter" else name]
+        (line,) = axes.plot(numbers[1:], [span.mean for span in spans], label=name, markevery=3, **look)
         low, high = [span.low for span in spans], [span.high for span in spans]
         if np.isfinite(low).all():
             axes.fill_between(numbers[1:], low, high, color=line.get_color(), alpha=0.2, linewidth=0)
@@ -526,7 +537,7 @@ panels[1].set_ylim(0, 0.42)
 panels[0].legend(frameon=False, labelcolor=plots.INK)
 plots.show(
     figure,
-    alt="Two panels over nineteen models that each read only the last text. Left, kinds with a true sentence: verified falls lowest, re-balanced stays highest. Right, the share about rare kinds: verified sinks towards zero, the other two stay at the share of real text.",
+    alt="Two panels over nineteen models that each read only the last text. Left, kinds with a true sentence: all three fall, verified lowest, re-balanced least. Right, the share about rare kinds: verified sinks far below the share of real text, the other two stay near it.",
 )
 
 # %%
@@ -548,13 +559,19 @@ plots.table(
 )
 
 # %% [markdown]
-# **The verifier does what it promises.** Practically all that its last model says is true, while without a filter about a third of it is false by then. And yet it speaks of the fewest kinds of all, and hardly ever of a rare one: truth was the price of admission, and the common pass it more easily. A kind that is true and rare is thrown out not by a wrong verdict but by too few tries.
+# **The verifier does what it promises.** Practically all that its last model says is true, while without a filter about a third of it is false by then. And yet it speaks of the fewest kinds of all, and much less of rare ones: no verdict was wrong, but of a rare kind few sentences are written and fewer of them are true, so it is soon not among those that pass.
 #
-# Note what the other line does in the right panel: without any filter the *share* of speech about rare kinds stays where it is, on average, while their *number* shrinks. A share says nothing about how many are left.
-#
-# **Re-balanced**, the same verdicts keep twice as many kinds, with no real text at all, and the share of rare kinds stays. With texts that accumulate, all three stand far better, and the filters then mostly differ in truth. So the talk's "done right" has content: *keep the real data, verify, and mind what the verifier does to the shares*.
-#
-# Beware of the third column. Counted in *any* sentence, a model that talks nonsense about many animals looks rich.
+# Without any filter the *share* of speech about rare kinds stays where it is, on average, while their *number* shrinks. A share says nothing about how many are left. Nor does the table's third column: counted in *any* sentence, a model that talks nonsense about many animals looks rich.
+
+# %%
+lesson.say(
+    "Re-balanced, kinds with a true sentence after nineteen texts: {times} times as many as with the verifier alone, and {more} more than without a filter.",
+    times=str(sifted.interval("balanced to verified: true kinds")),
+    more=str(sifted.interval(f"verified, re-balanced - no filter: true kinds {LAST}")),
+)
+
+# %% [markdown]
+# **Re-balanced**, the same verdicts undo what the verifier alone did to the kinds, and do a little better than no filter; the share of rare kinds does not fall. But the fall goes on: it is no remedy for *replace*. With texts that accumulate, all three stand far better, and the filters then mostly differ in truth. So the talk's "done right" has content: *keep the real data, verify, and mind what the verifier does to the shares*.
 
 # %% tags=["claim"]
 for measure_name, name, statement, prediction, region, unit, verdict in [
@@ -588,7 +605,7 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
     (
         "balanced to verified: true kinds",
         "re-balancing keeps kinds",
-        "Re-balancing what the verifier accepts leaves more than one and a half times as many true kinds.",
+        "Re-balancing leaves more than one and a half times as many true kinds as the verifier alone.",
         "about 2 times as many, so above 1.5",
         {"above": 1.5},
         "times",
@@ -621,13 +638,13 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
 # %% [markdown]
 # ## 4 · The same with two numbers
 #
-# Is this about counting rare things? Take the plainest model of all: a bell curve. It reads 50 numbers, keeps their mean μ and their spread σ, and writes 50 new numbers. Here everything can be worked out on paper. If each sample replaces the last, σ² is multiplied each time by a random factor, $\chi^2_{49}/50$, so its logarithm walks, and drifts downward. After $t$ generations its **median** is
+# Is this about counting rare things? Take the plainest model of all: a bell curve. It reads 50 numbers, keeps their mean μ and their spread σ, and writes 50 new numbers. Here everything can be worked out on paper. If each sample replaces the last, σ² is multiplied each time by a random factor, $\chi^2_{49}/50$ ($\chi^2_{49}$, chi-squared, is the sum of the squares of 49 standard normal numbers), so its logarithm walks, and drifts downward. After $t$ generations its **median** is
 #
 # $$\sigma_t = \exp\left(\tfrac{t+1}{2}\,\mathrm{E}\left[\ln \tfrac{\chi^2_{49}}{50}\right]\right).$$
 #
 # (Divided by 49 instead of 50, σ² is *unbiased*: its mean stays 1 for ever. Keep that in mind for the figure.)
 #
-# The filters come along, too. **Only the plausible**: a number x is kept with chance $e^{-x^2/8}$, so what is near the middle is preferred. **Only the possible**: what lies beyond ±3, where a bell curve of spread 1 hardly ever goes, is struck out.
+# The filters come along, too; their models write 400 numbers for 50 to be read. **Only the plausible**: a number x is kept with chance $e^{-x^2/8}$, so what is near the middle is preferred. **Only the possible**: what lies beyond ±3, where a bell curve of spread 1 hardly ever goes, is struck out. (*Fixed budget* draws its 50 numbers with putting back here, without in section 2.)
 
 # %% tags=["evidence"]
 from scipy.special import digamma
@@ -638,7 +655,10 @@ NUMBERS, RUNS, GENERATIONS = 50, lesson.size(400, smoke=40), 100
 def keep(ok: Callable, model: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> np.ndarray:
     """Of 400 numbers that each model writes, the first 50 that pass: (runs, 50)."""
     many = model[0] + model[1] * rng.standard_normal((RUNS, 8 * NUMBERS))
-    return np.take_along_axis(many, (~ok(many, rng)).argsort(1, kind="stable")[:, :NUMBERS], 1)
+    passed = ok(many, rng)
+    if (passed.sum(1) < NUMBERS).any():
+        raise helpers.settings.CourseError("Too few numbers pass this filter; let each model write more.")
+    return np.take_along_axis(many, (~passed).argsort(1, kind="stable")[:, :NUMBERS], 1)
 
 
 def plausible(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -677,7 +697,10 @@ def bell_curves(
 
 
 def median_spread(generation: int) -> float:
-    """The closed form for replace: the median of σ, where the variance is divided by n."""
+    """The closed form for replace: the median of σ, where the variance is divided by n.
+
+    The mean of ln χ² with k degrees of freedom is digamma(k/2) + ln 2; digamma is the slope of ln Γ.
+    """
     return math.exp((generation + 1) / 2 * (digamma((NUMBERS - 1) / 2) + math.log(2 / NUMBERS)))
 
 
@@ -686,8 +709,8 @@ BELL_WAYS = [
     "replace",
     "accumulate",
     "fixed budget",
-    "fresh real",
     "of the first",
+    "fresh real",
     "only the plausible",
     "only the possible",
 ]
@@ -714,18 +737,20 @@ single = bell_curves("replace", SEED, divide_by=NUMBERS - 1)[1]
 figure, panels = plots.new_panels(1, 2, 820, 400)
 axes = panels[0]
 axes.plot(single[:, :12], color="#b0b0b0", linewidth=0.9, linestyle="-", marker="")
-for values, label in [
-    (np.sqrt((single**2).mean(1)), "root of the mean σ²"),
-    (np.median(single, 1), "median σ"),
+for values, label, color in [
+    (np.sqrt((single**2).mean(1)), "root of the mean σ²", plots.INK),
+    (np.median(single, 1), "median σ", LOOKS["replace"]["color"]),
 ]:
-    axes.plot(values, label=label, markevery=15, linewidth=2)
+    axes.plot(values, label=label, markevery=15, linewidth=2, color=color)
 axes.plot([], [], color="#b0b0b0", marker="", linestyle="-", label="twelve single runs")
 axes.set_ylim(0, 2.5)
 axes.set_title("replace, unbiased (divided by 49)")
 axes = panels[1]
 for way in BELL_WAYS:
     label = {"fresh real": "a tenth fresh", "of the first": "a tenth of the first sample"}.get(way, way)
-    axes.plot(MARKS, [bells.interval(f"{way}: sigma {t}").mean for t in MARKS], label=label, markevery=2)
+    named = {"of the first": "a tenth of the first text", "only the possible": "verified"}.get(way, label)
+    spans = [bells.interval(f"{way}: sigma {t}") for t in MARKS]
+    axes.plot(MARKS, [span.mean for span in spans], label=label, markevery=2, **LOOKS[named])
 axes.plot(
     MARKS,
     [median_spread(t) for t in MARKS],
@@ -744,19 +769,19 @@ panels[0].legend(frameon=False, labelcolor=plots.INK, fontsize=9, loc="upper rig
 panels[1].legend(frameon=False, labelcolor=plots.INK, fontsize=8, ncols=2, loc="upper right")
 plots.show(
     figure,
-    alt="Left: twelve single runs of replace, nearly all sinking, with a sinking median and a mean that stays higher. Right: median spread over generations for seven ways; replace falls on its closed form, only the plausible falls fastest, accumulate stays at one.",
+    alt="Left: twelve single runs of replace, most of them ending well below where they began, with a sinking median and a root mean square that stays higher. Right: median spread over generations for seven ways; replace falls on its closed form, only the possible a little below it, only the plausible falls fastest; accumulate, fixed budget and a tenth real drop a little at first and then stay level.",
 )
 
 # %% [markdown]
 # **On the left**: nothing is biased here, the mean of σ² is 1 for ever, *and most runs sink all the same.* A few lucky ones grow large and hold the mean up. Whoever reports means alone would see no collapse. (Even the drawn mean over hundreds of runs may sink below 1: it hangs on runs too rare to be among them.)
 #
-# **On the right** are the same lines as in section 2. Far below the formula for *replace* runs the filter that keeps the plausible: it would shrink even a model that reads infinitely many numbers, since preferring the middle *is* shrinking. Striking out the impossible does not help either; it trims the few runs that had grown. (It is all that a verifier can do here: no single number near 0 is false.)
+# **On the right** are the ways of section 2, in the same colors (without the control), and the two filters. Far below the formula for *replace* runs the filter that keeps the plausible: it would shrink even a model that reads infinitely many numbers, since preferring the middle *is* shrinking. Striking out the impossible does not help either; it trims the few runs that had grown. (It is all that a verifier can do here: no single number near 0 is false.)
 #
-# And the price of accumulating, to the digit: the error of its mean, in units of what one real sample has.
+# And the price of accumulating: the error of its mean, in units of what one real sample has.
 
 # %%
 lesson.say(
-    "Squared error of μ after {last} generations, one real sample of {count} being 1: replace {replace}, accumulate {accumulate} (theory {theory:.2f}; π²/6 = {limit:.2f}), as many real numbers {real:.3f}.",
+    "Squared error of μ after {last} generations, one real sample of {count} being 1: replace {replace}, accumulate {accumulate} (theory {theory:.3f}; π²/6 = {limit:.3f}), as many real numbers {real:.3f}.",
     last=GENERATIONS,
     count=NUMBERS,
     replace=str(bells.interval("replace: error of the mean")),
@@ -788,7 +813,7 @@ for measure_name, name, statement, prediction, region, verdict in [
         "accumulate: error of the mean",
         "bell curve: accumulate adds no information",
         "After 100 generations of accumulating, the mean is known worse than from the first sample alone.",
-        "a squared error above 1 (theory: 1.63)",
+        "a squared error above 1 (theory: 1.635)",
         {"above": 1.0},
         "holds",
     ),
@@ -851,7 +876,7 @@ def worth(p: float, classes: int) -> float:
 worth = lesson.check(worth)
 
 # %% [markdown]
-# One stream of points gives a whole curve: after each label the average is brought up to date, and its accuracy is known exactly, without a test set ($\Phi$ of its component along the truth over its length). All shares of flips use the same points and the same luck. From the curves we read how many labels reach nine tenths of what is possible above guessing.
+# One stream of points gives a whole curve: after each label the average is brought up to date, and its accuracy is known exactly, without a test set ($\Phi$ of its component along the truth over its length). All shares of flips use the same points and the same luck. From the curves we read how many labels reach nine tenths of what is possible above guessing (with ten classes: 85 hundredths of what the most clean labels reach).
 
 # %% tags=["evidence"]
 from scipy.special import ndtr
@@ -932,7 +957,9 @@ for p in FLIPS:
     panels[0].plot(AMOUNTS[::4], curve, label=f"{p:.0%} flipped", markevery=3)
 panels[0].axhline(ndtr(1.0), color=plots.FAINT, linewidth=1.2)
 panels[0].text(4, ndtr(1.0) + 0.006, "the best possible rule", fontsize=10, color=plots.FAINT)
-panels[0].set(xscale="log", xlabel="labels", ylabel="accuracy on new points", ylim=(0.5, 0.88))
+panels[0].set(
+    xscale="log", xlabel="labels", ylabel="accuracy on new points (guessing: 0.5)", ylim=(0.5, 0.88)
+)
 for level in LEVELS:
     labels = [noisy.interval(f"{p}: for {level}").mean for p in FLIPS]
     (line,) = panels[1].plot(FLIPS, labels, label=f"accuracy {level:.0%}", linestyle="none", markersize=8)
@@ -945,7 +972,7 @@ for axes in panels:
     axes.legend(frameon=False, labelcolor=plots.INK, fontsize=9.5)
 plots.show(
     figure,
-    alt="Left: accuracy over the number of labels, one rising curve per share of flipped labels; all approach the same best rule. Right: labels needed for three accuracies over the share of flips; the points lie on curves of one over the square of 1 - 2p.",
+    alt="Left: accuracy over the number of labels, one rising curve per share of flipped labels; all approach the same best rule. Right, on a logarithmic scale: labels needed for three accuracies over the share of flips; the points lie on or close to the curves of one over the square of 1 - 2p.",
 )
 plots.table(
     [
@@ -973,7 +1000,11 @@ plots.table(
 )
 
 # %% [markdown]
-# All curves on the left rise to the same height; on the right each accuracy has its price, and the price follows the formula. *Flips that fall at random* can be paid for with labels. With ten classes even 60% wrong labels can be paid for, where the folk factor has long lost its meaning (it is the same for 40% and for 60%). Mind the condition: this learner averages. One that tries to fit every label pays more, and how much more depends on the data (*Dig deeper*).
+# All curves on the left rise towards the same height; on the right each accuracy has its price, and the price follows the formula closely. *Flips that fall at random* can be paid for with labels. With ten classes even 60% wrong labels can be paid for, where the folk factor has long lost its meaning (it is the same for 40% and for 60%).
+#
+# Look again at the last column: the prices tend to lie a little above the formula, and with ten classes and 60% wrong labels by more than luck. The formula counts what wrong labels take away from the difference. It leaves out that they also put points of other clouds into each average, whose spread is added to the noise.
+#
+# Mind the condition, too: this learner averages. One that tries to fit every label pays more (*Dig deeper*, section 9).
 #
 # ### Errors with a system
 #
@@ -981,13 +1012,15 @@ plots.table(
 #
 # - **random**: 80% of all labels are wrong, spread evenly over the nine other colors;
 # - **system, below one half**: for a fifth of the kinds, 40% of the labels say one and the same wrong color. All other labels are right;
-# - **system, above one half**: the same, with 60% instead of 40%. In all only 12% of the labels are wrong.
+# - **system, above one half**: the same, with 60% instead of 40%, so that of all labels 12% are wrong.
 
 # %%
 lesson.predict(
     "crew",
-    "With 256 labels for each kind, which crew's learner is right about the fewest kinds?",
-    choices=["random: 80% wrong", "system: 8% wrong in all", "system: 12% wrong in all"],
+    "The first crew gives 256 labels for each kind, 80% of them wrong. About what part of the kinds does its learner get right?",
+    minimum=0,
+    maximum=100,
+    unit="% of the kinds",
 )
 
 # %% tags=["evidence"]
@@ -1039,11 +1072,23 @@ axes.set_ylabel("share of kinds learned right")
 axes.legend(frameon=False, labelcolor=plots.INK)
 plots.show(
     figure,
-    alt="Share of kinds learned right over labels per kind. Eighty percent random errors start low and end near one; systematic errors below one half also end near one; above one half the curve falls to 0.8.",
+    alt="Share of kinds learned right over labels per kind. Eighty percent random errors start near 0.2 and end near one; systematic errors below one half start near 0.9 and also end near one; above one half the curve starts near 0.9 and sinks to 0.8.",
+)
+ahead = [
+    n
+    for n in LABELS
+    if judged.interval(f"random, 80% wrong: {n}").mean
+    > judged.interval(f"system, 60% wrong in a fifth: {n}").mean
+]
+lesson.say(
+    "Learned right with 256 labels for each kind: random {random}, system above one half {system}. Of the numbers tried, the first at which the random crew is ahead is {first}.",
+    random=str(judged.interval("random, 80% wrong: 256")),
+    system=str(judged.interval("system, 60% wrong in a fifth: 256")),
+    first=min(ahead, default="none"),
 )
 
 # %% [markdown]
-# Eighty percent wrong labels, and with enough of them the learner is right about practically everything. Twelve percent wrong labels, and each further label makes it *surer of what is false*. What decides is not how much is wrong in all, but whether, **anywhere**, one wrong answer is more frequent than the right one. There more of the same never helps.
+# Eighty percent wrong labels, and with enough of them the learner is right about practically everything. Twelve percent wrong labels, and each further label makes it *surer of what is false*. With few labels it is the other way round: the 80% crew is far behind until there are many for each kind. What decides in the long run is not how much is wrong in all, but whether, **anywhere**, one wrong answer is more frequent than the right one. There more of the same never helps.
 #
 # A model that labels data for another is such a crew. Its errors have a system.
 
@@ -1137,9 +1182,9 @@ for experiment, measure_name, name, statement, prediction, region, talk, verdict
 # %% [markdown]
 # ## 6 · In the field: a real model that keeps its own favorites
 #
-# SmolLM2 continues the beginning of a story, 48 times, 16 tokens each. We keep the half of the continuations to which the model *itself* gives the highest probability: a plausibility filter, as section 3 and 4 had one, and a common way to "clean" generated text. Nothing is trained. Does the half that is kept have fewer different words than halves drawn at random (equally many, equally long)?
+# SmolLM2 continues the beginning of a story, 48 times, 16 tokens each. We keep the half of the continuations to which the model *itself* gives the highest probability: a plausibility filter, as sections 3 and 4 had one, and a common way to "clean" generated text. Nothing is trained. Does the half that is kept have fewer different words than halves drawn at random (equally many, equally long)?
 #
-# The unit of repetition is again the **prompt** (and its luck): six beginnings, written down before the first was tried.
+# The unit of repetition is the **beginning** (and its luck), so on the cards below a "seed" is a beginning: six of them, written down before the first was tried.
 
 # %% tags=["evidence"]
 import re
@@ -1225,9 +1270,14 @@ def favorites_again(seed: int) -> dict[str, float]:
 
 
 # %%
+from helpers.models.heap import map_large_blocks
+from helpers.models.threads import threads
+
+map_large_blocks()  # else memory may rise by 100 MB more while SmolLM2 writes
 if lm:
-    probed = lesson.measure(favorites, live=1)
-    texts, logp = continuations(BEGINNINGS[0], SEED)
+    with threads(1):
+        probed = lesson.measure(favorites, live=1)
+        texts, logp = continuations(BEGINNINGS[0], SEED)
     order = np.argsort(-logp)
     plots.table(
         [["the likeliest", texts[i]] for i in order[:3]]
@@ -1238,16 +1288,27 @@ if lm:
 # %%
 probed, again = lesson.results_of(favorites), lesson.results_of(favorites_again)
 if probed.records and again.records:
-    plots.interval_plot(
+    figure = plots.interval_figure(
         [
             results.row(f"{half} to chance", f"{label}, {beginnings}")
             for results, beginnings in [(probed, "the six beginnings"), (again, "twelve more beginnings")]
             for half, label in [("kept", "the likelier half"), ("dropped", "the less likely half")]
         ],
         "different words, as a multiple of those in random halves",
-        alt="Interval plot for six and for twelve more beginnings. The half of the continuations that the model finds likelier has fewer different words than random halves on most beginnings, the other half more.",
         threshold=1.0,
         threshold_name="random halves",
+    )
+    for entry in figure.axes[0].get_legend().get_texts():
+        entry.set_text(entry.get_text().replace("one seed", "one beginning"))
+    plots.show(
+        figure,
+        alt="Interval plot for six and for twelve more beginnings. The half of the continuations that the model finds likelier has fewer different words than random halves on most beginnings, the other half more.",
+    )
+    ends = probed.interval("kept to chance")
+    lesson.say(
+        "To the fourth digit, the interval of the first six beginnings runs from {low:.4f} to {high:.4f}.",
+        low=ends.low,
+        high=ends.high,
     )
 
 # %% tags=["claim"]
@@ -1279,7 +1340,7 @@ for experiment, name, statement in [
     )
 
 # %% [markdown]
-# Six beginnings are few, and at first they did not settle it. So we wrote twelve more, kept the prediction, and judged those *alone*: adding beginnings to the first six until the verdict comes out right would be cheating.
+# Six beginnings are few, and they did not settle it: their interval ends just above 1. So we wrote twelve more, kept the prediction, and judged those *alone*: adding beginnings to the first six until the verdict comes out right would be cheating.
 #
 # One round of one filter, and no training: this is not collapse, it is the first step of the path in section 4. Look at the examples, too. What was dropped is not only the rare but also the garbled, which is why people filter this way. The filter cannot tell the two apart. A verifier could.
 
@@ -1291,7 +1352,7 @@ for experiment, name, statement in [
 #
 # ### 7 · A language model
 #
-# A counter forgets what it has not seen; a network smooths, generalizes, and errs in its own ways. Does the story survive? Here a Llama of 0.1 million parameters reads 1,500 sentences such as "the brown fox digs and yips" about 48 kinds of animal, again with Zipf's frequencies. Each kind has three true colors and three true actions (70, 20 and 10%), and one sound. Sentences are written by the model at temperature 1, and a new model starts from scratch at each generation, with the same number of steps, whatever it reads.
+# A counter forgets what it has not seen; a network smooths, generalizes, and errs in its own ways. Does the story survive? Here a Llama of 0.1 million parameters reads 1,500 sentences such as "the brown fox digs and yips" about 48 kinds of animal, again with Zipf's frequencies. Each kind has three true colors and three true actions (70, 20 and 10%), and one sound. Sentences are written by the model at temperature 1, and a new model starts from scratch at each generation, with the same number of steps, whatever it reads. The verified ways choose from 4,500 written sentences, the others write 1,500. The control, **as much real text**, reads at each generation as many sentences as *accumulate*, all real.
 
 # %% tags=["evidence"]
 from helpers.models import small
@@ -1333,14 +1394,16 @@ def only_true(
 def lm_read(way: str, texts: list[list[str]], model, zoo: Menagerie, seed: int) -> list[str]:
     """What the next model reads; `texts` grows by what this one wrote."""
     rng = np.random.default_rng([seed, 12])
-    if way.startswith("verified"):
+    if way == "as much real text":
+        new = zoo.text(READ_SIZE, rng)
+    elif way.startswith("verified"):
         new = only_true(written(model, 3 * READ_SIZE, seed), "balanced" in way, READ_SIZE, zoo, rng)
     else:
         new = written(model, READ_SIZE, seed)
     if way == "a tenth of the first text":
         new = new[READ_SIZE // 10 :] + rng.choice(texts[0], READ_SIZE // 10, replace=False).tolist()
     texts.append(new or texts[-1])  # an untrained model (in a smoke run) may write nothing true
-    return [sentence for text in texts for sentence in text] if way == "accumulate" else texts[-1]
+    return sum(texts, []) if way in ("accumulate", "as much real text") else texts[-1]  # noqa: RUF017
 
 
 # %% tags=["evidence"]
@@ -1361,7 +1424,14 @@ def lm_measured(model, zoo: Menagerie, held_out: list[str], seed: int) -> dict[s
 
 
 LM_CURVES = ["true kinds", "loss on rare kinds", "true"]
-LM_WAYS = ["replace", "verified", "verified, re-balanced", "a tenth of the first text", "accumulate"]
+LM_WAYS = [
+    "replace",
+    "verified",
+    "verified, re-balanced",
+    "a tenth of the first text",
+    "accumulate",
+    "as much real text",
+]
 
 
 @lesson.experiment(seeds=6)
@@ -1380,7 +1450,7 @@ def language_models(seed: int) -> dict[str, float]:
                 measures |= {f"{way}: {name} {t}": by_way[way][name] for name in LM_CURVES}
     for way, values in by_way.items():
         measures |= {f"{way}: {name}": value for name, value in values.items()}
-        for other in ("first model", "replace", "verified"):
+        for other in ("first model", "replace", "verified", "accumulate"):
             if way != other:
                 measures |= {
                     f"{way} - {other}: {name}": values[name] - by_way[other][name] for name in values
@@ -1391,19 +1461,29 @@ def language_models(seed: int) -> dict[str, float]:
 # %%
 networks = lesson.measure(language_models, live=0)
 COLUMNS = ["loss", "loss on rare kinds", "true", "kinds", "true kinds", "rare"]
+TITLES = {  # of a panel, and of its axis
+    "true kinds": ("kinds with a true sentence", "kinds, of 48"),
+    "loss on rare kinds": ("loss on real rare kinds", "nats per sentence"),
+    "true": ("true sentences", "share of what is said"),
+}
 if networks.records:
-    figure, panels = plots.new_panels(1, 3, 820, 360)
+    figure, panels = plots.new_panels(1, 3, 820, 430)
     for axes, column in zip(panels, LM_CURVES, strict=True):
         for way in LM_WAYS:
             steps = ["first model: " + column, *(f"{way}: {column} {t}" for t in range(1, LM_LAST + 1))]
-            axes.plot([networks.interval(step).mean for step in steps], label=way)
-        axes.set(xlabel="generation", title=column)
+            spans = [networks.interval(step) for step in steps]
+            axes.plot([span.mean for span in spans], label=way, **LOOKS[way])
+            band = {"color": LOOKS[way]["color"], "alpha": 0.1, "linewidth": 0}
+            axes.fill_between(range(len(steps)), [s.low for s in spans], [s.high for s in spans], **band)
+        axes.set(xlabel="generation", title=TITLES[column][0], ylabel=TITLES[column][1])
         axes.set_xticks(range(LM_LAST + 1))
-    panels[0].set_ylim(0, 80)
-    panels[0].legend(frameon=False, labelcolor=plots.INK, fontsize=8.5, loc="upper right")
+        axes.set_ylim(bottom=0)
+    panels[2].set_ylim(0, 1)
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False, labelcolor=plots.INK)
     plots.show(
         figure,
-        alt="Three panels over five generations of language models, one line per way. True kinds: replace, verified and a tenth of the first text fall far, accumulate hardly. Loss on rare kinds: verified rises most. True: verified ways rise, the others fall.",
+        alt="Three panels over five generations of language models, one line with its 95% band per way. Kinds with a true sentence: replace and verified fall most, then a tenth of the first text and re-balanced; accumulate falls little. Loss on real sentences about rare kinds: it rises most for verified, little for accumulate. Share of true sentences: it rises for both verified ways and falls for replace, a tenth of the first text and accumulate. As much real text stays near the first model in all three.",
     )
     plots.table(
         [
@@ -1415,9 +1495,19 @@ if networks.records:
     )
 
 # %% [markdown]
-# Compare the columns with section 3. Where the counter's kinds went, the language model's loss on real sentences grew, most of all on those about rare kinds. The verifier raises truth, and with it alone speech about rare kinds dwindles and the loss on them is the *highest* of all, higher than without any filter. Re-balancing helps here too, though less than it helped the counter: more true kinds than the verifier alone leaves, and part of the loss on the rare ones undone. A tenth of the first text lowers the loss and does not stop the fall. Accumulating loses least, and is not better than the first model.
+# Compare with section 3. What the counter showed as lost kinds, a language model also shows as a growing **loss** on real sentences, most of all on those about rare kinds. The verifier raises truth, and with it alone speech about rare kinds dwindles and the loss on them is the *highest* of all, higher than without any filter. Re-balancing helps here too, though less than it helped the counter: more true kinds than the verifier alone leaves, and part of the loss on the rare ones undone. A tenth of the first text lowers the loss and does not stop the fall.
+#
+# Accumulating loses least of all the ways that read what models wrote, and still gets **worse** than the first model, though it reads more at each generation. Is that because more text in the same number of steps is read less often? The control reads as much and as often: on real text the loss does not rise, it ends somewhat below the first model's. (Somewhat only: with so few steps, more text is worth little.) So what makes accumulating worse is *what* it reads.
 #
 # One thing cannot be told here: whether a verifier alone leaves more or fewer true kinds than no filter. In the counter it was fewer. A language model's errors pile up fast without a filter, which costs true kinds as well, and the seeds differ too much to say which loss is larger. And see how many kinds *replace* has in the column "kinds": nearly all of them, in sentences of which about half are false.
+
+# %%
+if networks.records:
+    lesson.say(
+        "Loss after five generations minus the first model's, in nats per real sentence: accumulate {accumulate}, as much real text {real}.",
+        accumulate=str(networks.interval("accumulate - first model: loss")),
+        real=str(networks.interval("as much real text - first model: loss")),
+    )
 
 # %% tags=["claim"]
 for measure_name, name, statement, prediction, region, unit, verdict in [
@@ -1445,6 +1535,24 @@ for measure_name, name, statement, prediction, region, unit, verdict in [
         "Its loss on real sentences is then higher than the first model's.",
         "a difference above 0 nats, paired by seed",
         {"above": 0.0},
+        "nats",
+        "holds",
+    ),
+    (
+        "as much real text - accumulate: loss",
+        "language model: control, as much real text",
+        "Having read as much text in as many steps, all of it real, it has a lower loss than by accumulating.",
+        "a difference below 0 nats, paired by seed",
+        {"below": 0.0},
+        "nats",
+        "holds",
+    ),
+    (
+        "as much real text - first model: loss",
+        "language model: more real text does add information",
+        "In as many steps, more real text leaves it with a lower loss than the first model's.",
+        "a difference below 0 nats, paired by seed",
+        {"below": 0.0},
         "nats",
         "holds",
     ),
@@ -1548,6 +1656,7 @@ for way in DRIFTING:
         MARKS,
         [drifted.interval(f"{way}: {t}").mean for t in MARKS],
         label="a fifth fresh" if way == "fresh real" else way,
+        **LOOKS["a tenth fresh" if way == "fresh real" else way],
     )
 axes.set_ylim(-0.05, 1.5)
 axes.set_xlabel("generation")
@@ -1591,19 +1700,22 @@ lesson.claim(
 #
 # ### 9 · Learners that fit every label
 #
-# The price $1/(1-2p)^2$ was for a learner that averages. Logistic regression tries to fit each point. Two cases: clouds that overlap, as in section 5, and clouds so far apart that a line separates them nearly perfectly. In the second, a few clean labels show the gap between the clouds, and every flipped label denies it.
+# The price $1/(1-2p)^2$ was for a learner that averages. Logistic regression (scikit-learn's, with its usual mild penalty on large weights) tries to fit each point. Two cases: clouds that **overlap**, as in section 5, and clouds so **far apart** that a line separates them nearly perfectly. There a few clean labels show the gap between the clouds, and every flipped label denies it.
+#
+# We ask for 90% and for 99% of what is possible above guessing. Such curves may sink before they rise; so what counts is from how many labels on a learner *stays* at the target. (The first two labels are always right, one for each cloud.)
 
 # %% tags=["evidence"]
-FIT_SIZES = 2 ** np.arange(4, lesson.size(13, smoke=8))
-FIT_FLIPS = [0.0, 0.1, 0.2]
+FIT_SIZES = np.unique((2 ** (np.arange(2, lesson.size(29, smoke=17)) / 2)).round().astype(int))
+FIT_FLIPS, FIT_TARGETS, FIT_STREAMS = [0.0, 0.1, 0.2], [0.9, 0.99], lesson.size(16, smoke=1)
+FIT_CLOUDS = {"overlapping": 1.0, "far apart": 3.0}  # half the distance of their middles
 
 
 def fitted_clouds(seed: int, apart: float) -> dict[float, np.ndarray]:
-    """Exact accuracy of logistic regression after each of FIT_SIZES labels, for each share of flips."""
+    """What logistic regression has of the possible accuracy above guessing, after each of FIT_SIZES labels."""
     from sklearn.linear_model import LogisticRegression
 
     curves = {p: np.zeros(len(FIT_SIZES)) for p in FIT_FLIPS}
-    for stream in range(4):
+    for stream in range(FIT_STREAMS):
         rng = np.random.default_rng([seed, 14, stream])
         label = rng.choice([-1.0, 1.0], FIT_SIZES[-1])
         label[:2] = -1, 1
@@ -1614,41 +1726,115 @@ def fitted_clouds(seed: int, apart: float) -> dict[float, np.ndarray]:
             said = np.where(luck < p, -label, label)
             for i, n in enumerate(FIT_SIZES):
                 rule = LogisticRegression(max_iter=200).fit(points[:n], said[:n]).coef_[0]
-                curves[p][i] += ndtr(apart * rule[0] / np.linalg.norm(rule)) / 4
+                right = ndtr(apart * rule[0] / np.linalg.norm(rule))
+                curves[p][i] += (right - 0.5) / (ndtr(apart) - 0.5) / FIT_STREAMS
     return curves
+
+
+# %% tags=["evidence"]
+def stays(amounts: np.ndarray, curve: np.ndarray, target: float) -> float:
+    """The amount from which on a curve stays at the target or above (log scale between points).
+
+    The first amount means: that one or fewer. The last: that one or more.
+    """
+    below = np.flatnonzero(curve < target)
+    if len(below) == 0 or below[-1] == len(curve) - 1:
+        return float(amounts[0 if len(below) == 0 else -1])
+    step = slice(below[-1], below[-1] + 2)
+    return float(np.exp(np.interp(target, curve[step], np.log(amounts[step]))))
 
 
 @lesson.experiment(seeds=6)
 def fits_every_label(seed: int) -> dict[str, float]:
     measures = {}
-    for name, apart in [("overlapping", 1.0), ("apart", 3.0)]:
+    for name, apart in FIT_CLOUDS.items():
         curves = fitted_clouds(seed, apart)
-        target = 0.5 + 0.9 * (ndtr(apart) - 0.5)
-        for p in FIT_FLIPS[1:]:
-            times = needed(FIT_SIZES, curves[p], target) / needed(FIT_SIZES, curves[0.0], target)
-            measures |= {f"{name}, {p}: times": times, f"{name}, {p}: to theory": times / worth(p, 2)}
+        for p in FIT_FLIPS:
+            measures |= {f"{name}, {p}: after {n}": a for n, a in zip(FIT_SIZES, curves[p], strict=True)}
+        for target in FIT_TARGETS:
+            clean = stays(FIT_SIZES, curves[0.0], target)
+            measures[f"{name} {target}: clean"] = clean
+            for p in FIT_FLIPS[1:]:
+                noisy, key = stays(FIT_SIZES, curves[p], target), f"{name} {target}, {p}"
+                measures |= {f"{key}: times": noisy / clean, f"{key}: to theory": noisy / clean / worth(p, 2)}
+                measures[f"{key}: at least"] = float(clean <= FIT_SIZES[0] or noisy >= FIT_SIZES[-1])
     return measures
 
 
 # %%
 fits = lesson.measure(fits_every_label, live=0)
 if fits.records:
-    plots.table(
-        [
-            [name, f"{p:.0%}", f"{worth(p, 2):.2f}", str(fits.interval(f"{name}, {p}: times"))]
-            for name in ("overlapping", "apart")
-            for p in FIT_FLIPS[1:]
-        ],
-        ["clouds", "flipped", "1/(1−2p)²", "measured"],
-        caption="How many noisy labels are worth a clean one, for logistic regression",
+    figure, panels = plots.new_panels(1, 2, 820, 360)
+    for axes, name in zip(panels, FIT_CLOUDS, strict=True):
+        for p in FIT_FLIPS:
+            spans = [fits.interval(f"{name}, {p}: after {n}") for n in FIT_SIZES]
+            (line,) = axes.plot(
+                FIT_SIZES, [span.mean for span in spans], label=f"{p:.0%} flipped", markevery=4
+            )
+            low, high = [span.low for span in spans], [span.high for span in spans]
+            axes.fill_between(FIT_SIZES, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+        axes.set(xscale="log", xlabel="labels", title=f"clouds {name} (guessing: 0)", ylim=(0, 1.05))
+        axes.set_ylabel("share of what is possible")
+    panels[0].legend(frameon=False, labelcolor=plots.INK, loc="lower right")
+    plots.show(
+        figure,
+        alt="Two panels: what logistic regression reaches of the possible accuracy above guessing, over the number of labels, without flips and with 10 and 20% flipped. Overlapping clouds: three curves that rise, the flipped ones later. Clouds far apart: without flips near one from the start; with flips high at two labels, then sinking until there are some tens of labels, and rising again.",
     )
+    rows = [
+        (f"{name} {target}, {p}", [name, f"{target:.0%}", f"{p:.0%}", f"{worth(p, 2):.2f}"])
+        for name in FIT_CLOUDS
+        for target in FIT_TARGETS
+        for p in FIT_FLIPS[1:]
+    ]
+    bound = {key: "at least " if fits.interval(f"{key}: at least").mean else "" for key, _ in rows}
+    plots.table(
+        [[*cells, bound[key] + str(fits.interval(f"{key}: times"))] for key, cells in rows],
+        ["clouds", "of what is possible", "flipped", "1/(1−2p)²", "measured"],
+        caption='How many noisy labels are worth a clean one, for logistic regression. "At least": in some seed the clean learner was there with the first two labels already, or the noisy one not with the last.',
+    )
+
+# %% [markdown]
+# **Overlapping clouds**: more than the factor, at both targets alike. The plain reason is that a fit listens to its errors, and a flipped label is one. Statistics can say what becomes of it with ever more labels: the error of the fitted direction is the spread of the pulls that points exert on it, divided by how firmly it is held (Huber's *sandwich* formula).
+
+
+# %%
+def with_many_labels(p: float) -> float:
+    """How many noisy labels are worth a clean one for logistic regression, in the limit of many labels."""
+    from scipy.optimize import brentq
+    from scipy.special import expit
+
+    x = np.linspace(-10, 12, 4001)  # along the truth, for the cloud labeled +1; the other is its mirror image
+    cloud = np.exp(-((x - 1) ** 2) / 2)
+
+    def error(p: float) -> float:
+        def pull(b: float) -> float:
+            return (cloud * x * ((1 - p) * expit(-b * x) - p * expit(b * x))).sum()
+
+        b = brentq(pull, 1e-6, 20)  # the weight at which the pulls balance
+        spread = (cloud * ((1 - p) * expit(-b * x) ** 2 + p * expit(b * x) ** 2)).sum() / cloud.sum()
+        held = (cloud * expit(b * x) * expit(-b * x)).sum() / cloud.sum()
+        return spread / (held * b) ** 2
+
+    return error(p) / error(0.0)
+
+
+lesson.say(
+    "Overlapping clouds, ever more labels: {ten:.2f} noisy labels for a clean one with 10% flipped, {twenty:.2f} with 20%.",
+    ten=with_many_labels(0.1),
+    twenty=with_many_labels(0.2),
+)
+
+# %% [markdown]
+# **Clouds far apart**: with flips the curve sinks first. Two right labels already point across the gap; then flipped ones come in, and with few labels in 20 dimensions the fit bends to each of them. It takes hundreds before they outvote each other, so the price is a large multiple of a *very small* number, and it depends on the target. Where the table says "at least", even that is only a lower bound.
+#
+# So quote the factor with its condition. What is universal is the shape: random errors have *some* finite price; where a wrong label is more frequent than the right one, there is none.
 
 # %% tags=["claim"]
 lesson.claim(
     fits_every_label,
-    "apart, 0.2: to theory",
+    "far apart 0.99, 0.2: to theory",
     name="separable clouds cost more than the folk factor",
-    statement="For logistic regression on clouds that are nearly separable, 20% flips cost more than the folk factor.",
+    statement="For logistic regression on clouds that are nearly separable, 20% flips cost more than the folk factor (to stay at 99% of what is possible).",
     prediction="measured to theory above 1",
     talk=["T3"],
     scope="world",
@@ -1660,8 +1846,6 @@ lesson.claim(
 )
 
 # %% [markdown]
-# So quote the factor with its condition. What is universal is the shape: random errors have *some* finite price; where a wrong label is more frequent than the right one, there is none. (Read the table's nearly separable rows as a rough size only: the clean learner reaches the target with the fewest labels that were tried, so its price is an upper bound and the multiples are lower ones, with wide intervals.)
-#
 # ### 10 · Your own text eats itself
 #
 # Any text will do. The cell takes the source of this lesson, prose and code; put the path of your own in its place. Its words are counted, and each text of the next model is as long as yours. The closed form needs nothing but your word counts.
@@ -1697,19 +1881,20 @@ lesson.quiz("recap")
 # %% [markdown]
 # ## Recap
 #
-# - **Replace** collapses, at a rate that one can compute beforehand. **Accumulate** does not, and is no better than the first model: what works brings information in from outside, be it kept real data, fresh real data, a verifier, or a better teacher.
+# - **Replace** collapses, at a rate that one can compute beforehand. **Accumulate** does not, and ends somewhat worse than the first model: what works brings information in from outside, be it kept real data, fresh real data, a verifier, or a better teacher.
 # - A filter for the *plausible* hastens the collapse. A filter for the *true* keeps truth and moves speech to what is common; re-balancing what it accepts repairs much of that.
 # - Count what is true *and* different. Means, shares of truth and kinds in any sentence can each look fine while the rest dies.
 # - Random errors cost a factor; errors with a system cost a factor while the right label is still the most frequent one, and everything once a wrong one is.
 #
 # **What of the talk?** That collapse needs a narrow regime is borne out: it needs that real data are thrown away. But "unrealistic" is not "wrong". The paper itself also kept 10% of the real data and found the loss minor, a regime in between is what a tight budget leads to, and not diverging is a low bar. That low-quality data "just take more" holds for random errors, and is false where errors have a system.
 #
-# **Limits of this demo.** Sentences of two words, bell curves, and a language model of 0.1 million parameters; a verifier that is never wrong; 48 or 1,000 kinds with exact Zipf frequencies. The rates depend on all that. What carries over is which quantity is a martingale, which one is biased, and where information enters. In the field section nothing was trained.
+# **Limits of this demo.** Sentences of two words, bell curves, and a language model of 0.1 million parameters; a verifier that is never wrong; 48 or 1,000 kinds with exact Zipf frequencies. The rates depend on all that. What carries over is which quantity stays the same on average whatever happens to single runs (a *martingale*), which one is biased, and where information enters. In the field section nothing was trained.
 #
-# **References.** Shumailov et al., *AI models collapse when trained on recursively generated data*, 2024. Gerstgrasser et al., *Is model collapse inevitable? Breaking the curse of recursion by accumulating real and synthetic data*, 2024 (the π²/6). Alemohammad et al., *Self-consuming generative models go MAD*, 2023 (fresh and fixed real data; preferring quality costs diversity). Watson and Galton, *On the probability of the extinction of families*, 1875. Dey and Donoho, *Universality of the π²/6 pathway in avoiding model collapse*, 2024. Natarajan et al., *Learning with noisy labels*, 2013. Rolnick et al., *Deep learning is robust to massive label noise*, 2017.
+# **References.** Shumailov et al., *AI models collapse when trained on recursively generated data*, 2024. Gerstgrasser et al., *Is model collapse inevitable? Breaking the curse of recursion by accumulating real and synthetic data*, 2024 (the π²/6). Alemohammad et al., *Self-consuming generative models go MAD*, 2023 (fresh and fixed real data; preferring quality costs diversity). Watson and Galton, *On the probability of the extinction of families*, 1875. Dey and Donoho, *Universality of the π²/6 pathway in avoiding model collapse*, 2024. Natarajan et al., *Learning with noisy labels*, 2013. Rolnick et al., *Deep learning is robust to massive label noise*, 2017. Huber, *The behavior of maximum likelihood estimates under nonstandard conditions*, 1967.
 
 # %% tags=["volatile"]
 lesson.recap(
     left=f"{fed.interval(f'replace: kinds {LAST}').mean:.0f} kinds (mean over the seeds)",
-    crew="system: 12% wrong in all",
+    verifier=f"{sifted.interval(f'verified - no filter: true kinds {LAST}').mean:+.0f} kinds against no filter (mean over the seeds)",
+    crew=f"{judged.interval('random, 80% wrong: 256').mean:.1%} (mean over the seeds)",
 )

@@ -90,6 +90,19 @@ def test_lines_differ_in_more_than_color() -> None:
     assert len({line.get_marker() for line in lines}) == len(plots.COLORS)
 
 
+def test_looks_are_all_different_and_stay_the_same() -> None:
+    names = [f"way {number}" for number in range(9)]
+    looks = plots.looks(names)
+    assert len({look["color"] for look in looks.values()}) == 9
+    assert len({look["marker"] for look in looks.values()}) == 9
+    assert plots.looks(names[:3]) == {name: looks[name] for name in names[:3]}
+    _, axes = plots.new_figure()
+    (line,) = axes.plot([1, 2], **looks["way 8"])
+    assert line.get_color() == looks["way 8"]["color"]
+    with pytest.raises(CourseError, match="too many"):
+        plots.looks([*names, "one more"])
+
+
 def test_no_global_state_of_matplotlib_is_touched() -> None:
     import matplotlib
 
