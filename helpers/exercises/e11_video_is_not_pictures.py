@@ -29,6 +29,9 @@ _MARKED = 100.0 * np.arange(_FILMS)[:, None, None] + 10.0 * np.arange(_FRAMES)[:
 
 def _shuffle_shape(function: Function) -> None:
     answer = call(function, features=_MARKED, seed=3)
+    answer.should(
+        "be one NumPy array", isinstance(answer.value, np.ndarray), yours=type(answer.value).__name__
+    )
     shape = np.shape(answer.value)
     answer.should(f"have the shape {_MARKED.shape}", shape == _MARKED.shape, yours=shape)
 
@@ -165,7 +168,7 @@ CHECKS: dict[str, Check] = {
     "shuffle_frames": Check(
         "shuffle_frames",
         [
-            Property("the shape stays", _shuffle_shape),
+            Property("an array of the same shape", _shuffle_shape),
             Property("a frame's numbers stay together", _shuffle_keeps_frames),
             Property("a film keeps its frames", _shuffle_keeps_films),
             Property("every film gets an order of its own", _shuffle_each),
@@ -269,9 +272,9 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "A video model names actions with 80% accuracy; one random frame of each film gives 74%. What follows?",
             [
-                "the model is bad at using time",
-                "the frames of these films tell most of the answers; at most a little of the score needs more",
-                "a random frame is no fair baseline",
+                "the model is bad at using time: all the other frames brought it only six points",
+                "one frame tells most of the answers in this test",
+                "a random frame is no fair baseline for a model that sees all of them",
             ],
             1,
             "It says as much about the test as about the model: other questions are needed to see whether time is used.",
@@ -279,42 +282,42 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "Why a random frame and not always the middle one?",
             [
-                "who walks left starts on the right: the place in a frame with a known number is a piece of order",
-                "the middle frame is the sharpest",
-                "random frames make the probe more accurate",
+                "a frame with a known place can give away what order tells",
+                "the middle frame is the sharpest of them, which would make the baseline too strong",
+                "a random frame makes the probe more accurate than any fixed one",
             ],
             0,
-            "In the drill even the middle frames of the film leaked, the first ones most.",
+            "In the drill even the middle frames of the film leaked, the first and the last ones most.",
         ),
         QuizQuestion(
-            "All films are shuffled with one and the same order of frames. What does a linear probe on them show?",
+            "Frames in order answer a question in 90% of the films, frames shuffled film by film in 55%, always the first frame alone in 88%. What tells the answer?",
             [
-                "chance, as order is destroyed",
-                "half of what it shows in order",
-                "the same as in order: every frame has a fixed place again",
+                "the motion from frame to frame, since shuffling destroys it",
+                "what all eight frames show together, in any order",
+                "mostly what the first frame shows",
             ],
             2,
-            "Columns have only changed places. Each film needs an order of its own.",
+            "Shuffling hides motion, but it also hides which frame was the first. The fixed frame tells the two apart.",
         ),
         QuizQuestion(
             "A probe on a new encoder tells left from right in 99% of films in order. A random encoder: 99%. So?",
             [
-                "the encoder has learned about motion",
-                "any map of places tells it: the number is no merit of training",
-                "the probe is broken",
+                "the encoder has learned about motion, as 99% is far above one half",
+                "its training was not needed for this",
+                "the probe is broken, as a random encoder has to be at chance",
             ],
             1,
-            "What a random encoder shares was not learned.",
+            "What a random encoder shares was not learned: any map of places tells it.",
         ),
         QuizQuestion(
-            "A linear probe on ordered frames is at chance about the direction of turning. What may you say?",
+            "A probe names the verbs of films. Films are played backwards at test, and it goes on naming the verb that was filmed. What does it use?",
             [
-                "this probe, with these films, did not read it",
-                "the features don't hold it",
-                "turning cannot be learned from eight frames",
+                "something that both directions share",
+                "the order of the frames, so well that it sees through the trick",
+                "the order of the frames, but only that of neighbors",
             ],
             0,
-            "A network that compares neighboring frames read it from the same pixels.",
+            "Who uses order must name the reversed verb now. Ours did, mostly.",
         ),
     ],
 }

@@ -959,6 +959,11 @@ def shuffle_only_vectors(features: np.ndarray, seed: int) -> np.ndarray:
     return np.take_along_axis(features, order[:, :, None], 1)
 
 
+def shuffle_as_list(features: np.ndarray, seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [film[rng.permutation(len(film))] for film in features]
+
+
 def shuffle_rotates(features: np.ndarray, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return np.stack([np.roll(film, rng.integers(8), axis=0) for film in features])
@@ -1325,6 +1330,7 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         shuffle_without_seed,
         shuffle_rotates,
         shuffle_only_vectors,
+        shuffle_as_list,
     ],
     "control_labels": [
         control_per_film,
