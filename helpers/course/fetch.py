@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from helpers.models.tiers import Tier
 
 #: What the lessons of both GPU tiers use beside their language and image model.
-_FILMS = ("videomae", "xclip")
+_FILMS = ("videomae", "xclip", "smolvlm2")
 _SMALL = "smollm2-135m"  # the CPU tier's, to compare with
 #: What a download needs beside its own size, for parts that are not put together yet.
 _SPARE_MB = 500

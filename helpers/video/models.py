@@ -1,4 +1,4 @@
-"""Two real models that take whole films: VideoMAE describes one, X-CLIP compares it to texts.
+"""Real models that take whole films: VideoMAE describes one, X-CLIP compares it to texts, SmolVLM2 answers.
 
 Knows how to load and feed them, from the hub on a GPU tier and from this machine otherwise. Knows nothing
 about lessons. What is missing is said in one line on standard error, and None returned.
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _BATCH = {"cpu": 2, "cuda": 16}  # films at a time
+_SHOWN = 8  # frames that SmolVLM2 is shown; its prompt says "eight"
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_SIGLIP = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
@@ -89,6 +91,34 @@ class FilmMatcher:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class FilmAnswerer:
+    """SmolVLM2 (Marafioti et al. 2025, arXiv:2504.05299): a language model that is shown frames.
+
+    Attributes:
+        name: short, for tables.
+        frames: how many frames it is shown; films of another number are sampled evenly.
+    """
+
+    name: str
+    frames: int
+    _logps: Callable[[np.ndarray, str, list[str]], Tensor]
+
+    def choose(self, films: Sequence[np.ndarray], question: str, answers: list[str]) -> np.ndarray:
+        """Which answer it finds likeliest: probabilities over `answers`, float32 (len(films), len(answers)).
+
+        Raises:
+            CourseError: if a film has another shape or type than `FilmEncoder.embed` takes.
+        """
+
+        def probabilities(batch: list[np.ndarray]) -> Tensor:
+            return self._logps(batch[0], question, answers).float().softmax(-1)[None]
+
+        return np.concatenate(
+            [np.empty((0, len(answers)), np.float32), *_in_batches(films, probabilities, 1)]
+        )
+
+
 def film_encoder() -> FilmEncoder | None:
     """VideoMAE on the tier's device, or None if it cannot be had. The CPU tier never asks the network."""
     from transformers import VideoMAEModel
@@ -126,6 +156,52 @@ def film_matcher() -> FilmMatcher | None:
         ).logits_per_video
 
     return FilmMatcher(HUB["xclip"].id.partition("/")[2], vision.num_frames, logits, _BATCH[tier.device])
+
+
+def film_answerer() -> FilmAnswerer | None:
+    """SmolVLM2 on the tier's device, or None if it cannot be had. The CPU tier never asks the network.
+
+    Its prompt is put together here: transformers' processor for it needs torchvision and num2words.
+    """
+    from transformers import AutoTokenizer, SmolVLMForConditionalGeneration
+
+    loaded = _loaded("smolvlm2", SmolVLMForConditionalGeneration)
+    if loaded is None:
+        return None
+    network, folder, tier = loaded
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    vision = network.config.vision_config
+    per_frame = (vision.image_size // vision.patch_size // network.config.scale_factor) ** 2
+
+    def logps(film: np.ndarray, question: str, answers: list[str]) -> Tensor:
+        import torch
+
+        pixels = _pixels([film], _SHOWN, vision.image_size, _SIGLIP).to(tier.device, network.dtype)
+        opening = tokenizer(_film_prompt(question, per_frame), add_special_tokens=False).input_ids
+        found = []
+        for answer in answers:
+            said = tokenizer(f" {answer}", add_special_tokens=False).input_ids
+            ids = torch.tensor([opening + said], device=tier.device)
+            logits = network(input_ids=ids, pixel_values=pixels, logits_to_keep=len(said) + 1).logits
+            steps = logits[0, :-1].float().log_softmax(-1)
+            found.append(steps.gather(-1, ids[0, -len(said) :, None]).sum())
+        return torch.stack(found)
+
+    return FilmAnswerer(HUB["smolvlm2"].id.partition("/")[2], _SHOWN, logps)
+
+
+def _film_prompt(question: str, per_frame: int) -> str:
+    """A question about `_SHOWN` frames, one a second, in the words of SmolVLM2's training.
+
+    Args:
+        per_frame: how many tokens the network turns a frame into; as many places are kept for it.
+    """
+    place = f"<fake_token_around_image><global-img>{'<image>' * per_frame}<fake_token_around_image>"
+    frames = "".join(f"\nFrame from 00:{second:02d}:{place}" for second in range(_SHOWN))
+    return (
+        "<|im_start|>User: You are provided the following series of eight frames "
+        f"from a 0:00:08 [H:MM:SS] video.\n{frames}\n\n{question}<end_of_utterance>\nAssistant:"
+    )
 
 
 def _loaded(key: str, kind: Any) -> tuple[PreTrainedModel, Path, Tier] | None:

@@ -54,6 +54,7 @@ def test_a_copied_folder_serves_a_room_without_network(whole_hub: Path, tmp_path
         "openai/clip-vit-base-patch32",
         "MCG-NJU/videomae-small-finetuned-kinetics",
         "microsoft/xclip-base-patch32",
+        "HuggingFaceTB/SmolVLM2-256M-Video-Instruct",
         "trl-lib/kto-mix-14k",
         "ContextualAI/ultrafeedback_clair_32k",
     ]
@@ -71,7 +72,7 @@ def test_what_cannot_be_had_is_named_and_the_rest_is_kept(whole_hub: Path, tmp_p
     assert done.stderr.count("\n") == 2
     assert "microsoft/xclip-base-patch32 is not used: the hub at http://127.0.0.1:9" in done.stderr
     assert "trl-lib/kto-mix-14k is not used: the hub at http://127.0.0.1:9 does not answer" in done.stderr
-    assert done.stdout.count(" is ready (") == 5
+    assert done.stdout.count(" is ready (") == 6
     assert "Qwen/Qwen2.5-0.5B-Instruct is ready" in done.stdout
     assert done.stdout.endswith("2 are missing. Run the same command again: what is there stays.\n")
 

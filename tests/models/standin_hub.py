@@ -132,6 +132,36 @@ def save_xclip(folder: Path) -> None:
     tiny_tokenizer(closing=True).save_pretrained(folder)
 
 
+def save_smolvlm(folder: Path) -> None:
+    """Four tokens a frame, and a tokenizer that knows the places of frames."""
+    import torch
+    from transformers import SmolVLMConfig, SmolVLMForConditionalGeneration
+
+    tokenizer = tiny_tokenizer()
+    places = ["<fake_token_around_image>", "<global-img>", "<image>", "<end_of_utterance>"]
+    tokenizer.add_special_tokens({"additional_special_tokens": places})
+    torch.manual_seed(0)
+    text = {
+        **_language_sizes(),
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": 512,
+        "model_type": "llama",
+    }
+    vision = {
+        "image_size": 32,
+        "patch_size": 8,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "initializer_range": 0.3,
+    }
+    image = tokenizer.convert_tokens_to_ids("<image>")
+    config = SmolVLMConfig(text_config=text, vision_config=vision, scale_factor=2, image_token_id=image)
+    SmolVLMForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 MODELS: dict[str, Callable[[Path], None]] = {
     "HuggingFaceTB/SmolLM2-135M-Instruct": lambda folder: save_language_model(folder, "llama"),
     "HuggingFaceTB/SmolLM2-360M-Instruct": lambda folder: save_language_model(folder, "llama"),
@@ -141,6 +171,7 @@ MODELS: dict[str, Callable[[Path], None]] = {
 FILM_MODELS: dict[str, Callable[[Path], None]] = {
     "MCG-NJU/videomae-small-finetuned-kinetics": save_videomae,
     "microsoft/xclip-base-patch32": save_xclip,
+    "HuggingFaceTB/SmolVLM2-256M-Video-Instruct": save_smolvlm,
 }
 
 

@@ -50,6 +50,30 @@ def test_xclip_gives_probabilities_of_texts(hub, hub_at, films):
     assert matcher.match([], texts).shape == (0, 3)
 
 
+def test_smolvlm_chooses_between_answers_and_notices_frames_and_their_order(hub, hub_at, films):
+    hub_at(hub)
+    answerer = models.film_answerer()
+    found = answerer.choose(films, "Which way?", ["left", "right"])
+    assert found.shape == (3, 2)
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
+    assert (
+        np.abs(found - answerer.choose([film[::-1] for film in films], "Which way?", ["left", "right"])).max()
+        > 1e-4
+    )
+    assert np.abs(found[0] - found[1]).max() > 1e-4
+    np.testing.assert_allclose(
+        answerer.choose(films[1:2], "Which way?", ["right", "left"]), found[1:2, ::-1], atol=1e-4
+    )
+    assert answerer.choose([], "Which way?", ["left", "right"]).shape == (0, 2)
+
+
+def test_the_prompt_keeps_a_place_for_every_token_of_every_frame(hub, hub_at):
+    prompt = models._film_prompt("Which way?", per_frame=4)
+    assert prompt.count("<image>") == 8 * 4
+    assert prompt.count("Frame from 00:0") == 8
+    assert prompt.endswith("Which way?<end_of_utterance>\nAssistant:")
+
+
 def test_what_is_no_film_is_told(hub, hub_at):
     hub_at(hub)
     encoder = models.film_encoder()
@@ -65,6 +89,7 @@ def test_a_machine_without_them_has_none_on_the_cpu_tier_and_asks_nobody(
     monkeypatch.setenv("COURSE_TIER", "cpu")
     assert models.film_encoder() is None
     assert models.film_matcher() is None
+    assert models.film_answerer() is None
     assert capsys.readouterr().err == ""
 
 
