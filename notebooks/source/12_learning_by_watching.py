@@ -236,7 +236,7 @@ class Cloze(nn.Module):
 
 
 # %% [markdown]
-# Every batch is varied: films are moved by a few pixels, half of them mirrored, their color channels exchanged and brightened or dimmed, each film in all its frames alike. So the quiz cannot be solved by learning 3,000 films by heart. And when training is over, one repair: batch normalization has got used to films with four blank frames, and must take its statistics from whole ones again (*Dig deeper* shows what happens otherwise).
+# Every batch is varied: films are moved by a few pixels, half of them mirrored, their color channels exchanged and brightened or dimmed, each film in all its frames alike. So the quiz cannot be solved by learning 3,000 films by heart. And when training is over, one repair: batch normalization has got used to films with four blank frames, and must take its statistics from whole ones again (*Dig deeper* tries what happens otherwise).
 
 # %% tags=["evidence"]
 STEPS = lesson.size(200, smoke=4)
@@ -1663,7 +1663,7 @@ plots.table(
 )
 
 # %% [markdown]
-# The lying mirror costs next to nothing where left and right don't matter, and a good deal where they do: look at errors *by verb*, not only at their mean. The second slip hardly shows here. The numbers are off for training and test alike, and the probe gets used to them; it would show as soon as a head that was trained with the right statistics met the wrong ones. That a slip does no harm today is no reason to keep it.
+# The lying mirror costs next to nothing where left and right don't matter, and a good deal where they do: look at errors *by verb*, not only at their mean. The second slip hardly shows here, though we had expected it to: neither where probe and test have the same wrong statistics, nor where the probe has learned from right ones and the test has wrong ones. A likely reason: to a network that sees differences, a blank frame is one in which nothing moves, and such frames are common. So the repair is a precaution in this lesson, and no more. That a slip does no harm today is no reason to keep it; and before a repair is praised, somebody should leave it out and measure.
 
 # %% [markdown]
 # ## Quiz
