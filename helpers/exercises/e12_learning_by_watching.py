@@ -42,7 +42,8 @@ def _motion(function: Function, clips: np.ndarray) -> Answer:
 
 
 def _motion_brighter(function: Function) -> None:
-    _motion(function, _clips([10, 50, 90, 10])).close(_pictures([[0, 40, 80]]))
+    # Two films, so that a median picture without its axis of frames does not fit.
+    _motion(function, _clips([10, 50, 90, 10], [20, 20, 60, 20])).close(_pictures([[0, 40, 80], [0, 0, 40]]))
 
 
 def _motion_darker(function: Function) -> None:
@@ -127,7 +128,7 @@ def _mirrored(
     turned, names = answer.value
     answer.should("hold clips of the same shape", np.shape(turned) == clips.shape, np.shape(turned))
     is_list = isinstance(names, list) and len(names) == len(verbs)
-    answer.should("hold a list of as many verbs", is_list, names)
+    answer.should("hold a list of as many verbs", is_list, f"{names!r} ({type(names).__name__})")
     return answer, np.asarray(turned), names
 
 
@@ -327,52 +328,52 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "A paper reports that self-supervised features beat training from scratch at 1% of the labels. What do you ask first?",
             [
-                "whether the encoder was a transformer",
-                "whether the rival had the same variations of its labels, and as much computing",
-                "whether the probe was linear or attentive",
+                "whether a linear probe or an attentive one was trained on the features",
+                "whether the rival's training was as strong and as long as it could be",
+                "whether the lead over a random encoder is as large as the lead over the rival",
             ],
             1,
-            "A rival that may not mirror and move its few films, or stops early, is easily beaten.",
+            "A rival that may not mirror and move its few films, or stops early, is easily beaten. A random encoder says what the architecture gives, and nothing about who trains on labels.",
         ),
         QuizQuestion(
-            "The watcher saw hundreds of cats, and its features tell kinds little better than PCA does. Why?",
+            "The watcher saw hundreds of cats, and a linear probe reads their kind from it hardly better than from PCA. A network trained on kind labels reads it better, from the same films. What does that rule out?",
             [
-                "it saw too few films of each kind",
-                "32 pixels are too few to tell them apart",
-                "filling the gaps of a film hardly asks whose film it is",
-            ],
-            2,
-            "A network trained on kind labels reads more of them from the same films. The pretext hardly asks.",
-        ),
-        QuizQuestion(
-            "Why train a watcher on shuffled films at all?",
-            [
-                "it saw the same pictures, so what it lacks is owed to order",
-                "it shows how large the learning rate may be",
-                "shuffled films are a stronger variation of the data",
+                "that the films do not show the kind clearly enough for anybody",
+                "that the quiz can be solved without knowing whose film it is",
+                "that another pretext would have taught kinds",
             ],
             0,
-            "A control takes away one thing and leaves the rest: pictures, network, steps and probe are the same.",
+            "What one network finds in the films is in them. That the quiz hardly asks for it is then the nearest explanation; whether another pretext would do better is open until somebody tries.",
         ),
         QuizQuestion(
-            "In latent prediction the loss falls to nearly nothing within a hundred steps. What do you look at?",
+            "A watcher of shuffled films does worse than one of films in order, and better than a random encoder. What follows?",
             [
-                "the learning rate: it could be higher",
-                "how much the features differ from film to film",
-                "nothing: a low loss is what training is for",
+                "the quiz has taught nothing without order",
+                "shuffling was too strong a variation for a small network",
+                "a part is owed to order, and another part to the pictures alone",
+            ],
+            2,
+            "Both saw the same pictures, so their difference is order; what the shuffled one has over no training at all came without it.",
+        ),
+        QuizQuestion(
+            "A network is trained to guess its own features of the whole film, and the loss falls to nearly nothing within a hundred steps. What do you look at?",
+            [
+                "the loss on films that were not watched, for it may know these by heart",
+                "how much the features differ from one film to another",
+                "the learning rate at the start",
             ],
             1,
-            "If all films get the same features, each guess is perfect and worthless. The target grades itself.",
+            "If all films get the same features, each guess is perfect and worthless, on new films as well. The target grades itself.",
         ),
         QuizQuestion(
             "“One film is worth 20 captions.” For which question does that make no sense?",
             [
-                "what a sheep's usual color is",
-                "which size most lions have",
-                "what the animal in this very film does",
+                "what color most sheep have, where captions seldom mention it",
+                "what most lions do, where one frame would not show it",
+                "what the animal in this film does",
             ],
             2,
-            "No caption of other films tells it: the film lifts a ceiling of information, and does not save words.",
+            "No caption of other films tells it, however many there are. The other two are usual properties, which captions could tell in the end.",
         ),
     ],
 }

@@ -1038,6 +1038,10 @@ def motion_from_the_first_film(clips: np.ndarray) -> np.ndarray:
     return clips[:, :-1].astype(np.int16) - clips[0, -1]
 
 
+def motion_without_the_axis_of_frames(clips: np.ndarray) -> np.ndarray:
+    return clips[:, :-1].astype(np.int16) - clips[:, -1]
+
+
 def _cloze(scores: torch.Tensor, hidden: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
     right = torch.arange(8).expand(len(scores), 8)
     return cross_entropy(scores.masked_fill(out, -torch.inf)[hidden], right[hidden])
@@ -1347,6 +1351,7 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         motion_with_the_median,
         motion_between_frames,
         motion_from_the_first_film,
+        motion_without_the_axis_of_frames,
     ],
     "cloze_loss": [
         cloze_all_candidates,
