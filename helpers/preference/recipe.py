@@ -26,8 +26,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
@@ -300,24 +299,10 @@ def run_recipe(recipe: Recipe, callbacks: tuple[Any, ...] = ()) -> Trained:
         made = _trainer(recipe, data, start, split)
         for callback in callbacks:
             made.add_callback(callback)
-        with _memory_explained():
-            made.train(resume_from_checkpoint=_last_checkpoint(recipe.output))
+        made.train(resume_from_checkpoint=_last_checkpoint(recipe.output))
         _finish(made, recipe, processes)
     log = _logged(made.state.log_history)
     return Trained(recipe.output, log, recipe.steps)
-
-
-@contextmanager
-def _memory_explained() -> Iterator[None]:
-    import torch
-
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise CourseError(
-            "The GPU's memory is full: halve micro_batch_size, set checkpointing to true or trained to "
-            "qlora, and name another output folder."
-        ) from error
 
 
 def load_trained(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -581,7 +566,7 @@ def _arguments(recipe: Recipe, split: tuple[int, int], device: str, types: Numbe
     from helpers.preference.train import arguments
 
     size, parts = split
-    made = dataclasses.replace(
+    return dataclasses.replace(
         arguments(recipe.settings, str(recipe.output / CHECKPOINTS), device),
         per_device_train_batch_size=size,
         gradient_accumulation_steps=parts,
@@ -593,11 +578,6 @@ def _arguments(recipe: Recipe, split: tuple[int, int], device: str, types: Numbe
         save_total_limit=2,  # the one before stays until the next is whole
         ddp_find_unused_parameters=False,
     )
-    if (
-        made.n_gpu > 1
-    ):  # one process, one GPU; left to itself it would copy the model to all, which TRL refuses
-        made._n_gpu = 1
-    return made
 
 
 def _load(

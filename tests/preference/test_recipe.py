@@ -342,15 +342,6 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_checkpoints(make):
     assert [json.loads(line) for line in (diverging.output / "log.jsonl").read_text().splitlines()]
 
 
-def test_a_full_memory_is_one_sentence(make):
-    class Full(TrainerCallback):
-        def on_step_begin(self, *_, **__):
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-
-    with pytest.raises(CourseError, match="memory is full: halve micro_batch_size"):
-        run_recipe(make("sft"), callbacks=(Full(),))
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
