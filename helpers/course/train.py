@@ -52,8 +52,8 @@ def _memory_explained() -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise CourseError(
-            "The GPU's memory is full: halve micro_batch_size, set checkpointing to true or trained to qlora, "
-            "and name another output folder."
+            "The GPU's memory is full: halve micro_batch_size, set checkpointing to true or trained to "
+            "qlora, and name another output folder."
         ) from error
 
 
