@@ -18,6 +18,8 @@ from helpers.preference import recipe as recipes
 from helpers.preference.recipe import Recipe, load_trained, numbers, read_recipe, run_recipe
 from helpers.settings import CourseError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CHATS = [("small orange cat, walks left, meadow", "the small orange cat walks left in the meadow")]
 
 
