@@ -287,54 +287,50 @@ WIDGETS = {"thumbs": thumbs_widget, "next_word": next_word_widget}
 QUIZZES: dict[str, list[QuizQuestion]] = {
     "recap": [
         QuizQuestion(
-            "A colleague trains a tokenizer with plain `round()` inside and finds that all layers before it stay as they were. Why?",
-            [
-                "rounding has a gradient of zero, so nothing reaches them",
-                "rounded numbers are too small for the optimizer's steps",
-                "tokens must be trained by the language model instead",
-            ],
-            0,
-            "The straight-through trick lets the gradient pass as if nothing had been rounded.",
+            "Another encoder rounds five numbers a token, to eight levels each. How many different tokens can stand at one place?",
+            ["5 · 8 = 40", "5 to the power of 8, or 390,625", "8 to the power of 5, or 32,768"],
+            2,
+            "Eight choices, five times over: 8 · 8 · 8 · 8 · 8. They are the digits of a number to base 8.",
         ),
         QuizQuestion(
             "After alignment a captioner makes half as many false statements. What do you ask first?",
             [
-                "at which learning rate it was trained",
-                "how many statements it makes at all, and what it now leaves out",
-                "whether its reference model had been fine-tuned",
+                "how many statements it makes, and what it leaves out now",
+                "at which learning rate and for how many steps it was trained",
+                "whether the reference model was a fine-tuned one as well",
             ],
-            1,
+            0,
             "Silence is never false. False assertions and omissions belong in one table.",
         ),
         QuizQuestion(
-            "A captioner says “bus stop” of nine in ten street corners in the rain, because captions of rain did. You sample at a lower temperature. What happens to this error?",
+            "A captioner writes “umbrella” in nine of ten captions of street corners, seen or not, as its annotators did. You sample at a lower temperature. What happens to this error?",
             [
-                "it shrinks in step with the temperature",
-                "it disappears below temperature 1/2",
-                "it stays or grows, being the likeliest word",
-            ],
-            2,
-            "Cooling favors what is likeliest already. It helps against slips and not against habits.",
-        ),
-        QuizQuestion(
-            "A loss lowers “a pink pig jumps” for a film of a pink rabbit. Which words of it become less likely?",
-            [
-                "only the wrong one, pig",
-                "all of them, unless other captions hold them up",
-                "the ones after the wrong word",
+                "it shrinks in proportion to the temperature, as slips do",
+                "it becomes more frequent still",
+                "it goes away once the temperature is below one half",
             ],
             1,
-            "One thumb for a whole sentence: which word earned it is not said.",
+            "Cooling favors what is likeliest already. It helps against slips, and feeds a habit that leads.",
         ),
         QuizQuestion(
-            "A probe reads the right kind from a captioner's state, and its captions give the wrong one. What would you try?",
+            "You deal the films of a thumbs file anew, so that captions and thumbs stand beside other films, and train with KTO. Why may the captioner end below where it started?",
             [
-                "feedback on its captions: the knowledge is there",
-                "a larger encoder with more tokens a film",
-                "a probe with more parameters than this one",
+                "the tokens of the other films are outside of its vocabulary",
+                "KTO works only on answers that were sampled for the very same prompt",
+                "it is rewarded for saying what the film in front of it does not show",
             ],
-            0,
-            "What it holds can be brought out by training what it says. What the tokens lack, no thumb can add.",
+            2,
+            "That is why this control is harsher than shuffled thumbs: it teaches not to look.",
+        ),
+        QuizQuestion(
+            "A probe reads the right kind from a captioner's state, and its captions give a wrong one. What is the first thing to try?",
+            [
+                "a larger encoder that spends more tokens on every film",
+                "feedback on the captions that it writes",
+                "a probe with more parameters, trained on more films",
+            ],
+            1,
+            "The knowledge is there and is not said. What the tokens lack, no thumb could add.",
         ),
     ],
 }

@@ -19,7 +19,7 @@ lesson = helpers.begin("13")
 # %% [markdown]
 # ## Two guesses before you measure
 #
-# Our captioner gets a film of an animal. Before any thumbs about six captions in ten are right about all three of **kind, color and verb**. Then it captions 1,300 other films, three times each, and every caption gets a thumb up or down. It is trained on these thumbs. Then a second round, on films it has not been judged on.
+# Our captioner gets a film of an animal and writes a sentence. Before any thumbs more than half of its captions are right about all three of **kind, color and verb**, and far from all. Then it captions 1,300 other films, three times each, and every caption gets a thumb up or down. It is trained on these thumbs. Then a second round, on films it has not been judged on.
 
 # %%
 lesson.predict(
@@ -129,7 +129,23 @@ plots.table(
 lesson.say("All that the language model will ever know of this film: {prompt}", prompt=prompt)
 
 # %% [markdown]
-# **What the encoder has seen matters for what we may claim.** It was trained on other films of this world with their *true* words: its tokens must tell kind, color, size, place and verb. So somebody once paid for clean labels. The language model never sees those labels; it gets the tokens and what follows. How much do the tokens still know? A probe (lesson 11) is nearly perfect; section 7 comes back to it.
+# **What the encoder has seen matters for what we may claim.** It was trained on other films of this world with their *true* words: its tokens must tell kind, color, size, place and verb. So somebody once paid for clean labels. The language model never sees those labels; it gets the tokens and what follows. How much do the tokens still hold? The small readers that the encoder was trained with tell it from the tokens alone:
+
+# %%
+new = clips("test", 200, SEED)
+with torch.no_grad():
+    readers = encoder(tokens.pixels(world.films(new, tokens.FRAMES, tokens.PX)))
+plots.table(
+    [
+        [name, f"{(scores.argmax(1) == words).float().mean():.1%}"]
+        for name, scores, words in zip(tokens.TOLD, readers, tokens.words_of(new), strict=False)
+    ],
+    ["attribute", "told rightly from the tokens"],
+    caption=f"{len(new)} new films (seed {SEED})",
+)
+
+# %% [markdown]
+# Whatever the captioner gets wrong now, the tokens are hardly to blame.
 #
 # ## 2 · A captioner that has read a hasty annotator
 #
@@ -395,7 +411,16 @@ def two_rounds(seed: int) -> dict[str, float]:
 rounds = lesson.measure(two_rounds, live=1)
 
 # %%
-plots.interval_plot(
+
+
+def share_plot(rows: list, xlabel: str, alt: str, **options) -> None:
+    """An interval plot of shares, from 0 to 1."""
+    figure = plots.interval_figure(rows, xlabel, **options)
+    figure.axes[0].set_xlim(-0.02, 1.02)
+    plots.show(figure, alt)
+
+
+share_plot(
     [
         rounds.row("before: right", "before"),
         rounds.row("before, T = 0.7: right", "before, T = 0.7"),
@@ -522,7 +547,7 @@ for number in (1, 2):
 # So were the thumbs down for nothing? Look at the habit itself: pink animals that are no pigs, green ones that are no frogs.
 
 # %%
-plots.interval_plot(
+share_plot(
     [
         rounds.row("before: habit kind", "before"),
         rounds.row("before, T = 0.3: habit kind", "before, T = 0.3"),
@@ -532,9 +557,7 @@ plots.interval_plot(
         rounds.row("KTO 2: habit kind", "KTO, round 2"),
     ],
     "share of pink or green animals of other kinds that are called pig or frog",
-    alt="Interval plot of the habit's share: about half before, no less when cooled, some left by the imitator, and close to none with KTO.",
-    threshold=0.0,
-    threshold_name="none",
+    alt="Interval plot of the habit's share: about half before, no less when cooled, and close to none after either training.",
 )
 
 # %% tags=["claim"]
@@ -558,7 +581,7 @@ for number in (1, 2):
 #
 # Move the temperature and compare models: what does cooling do to a habit, and what do thumbs?
 
-# %% tags=[]
+# %%
 KINDS = world.PRESETS["capstone"].kinds
 
 
@@ -663,7 +686,7 @@ def other_stories(seed: int) -> dict[str, float]:
 stories = lesson.measure(other_stories, live=0)
 if stories.records:
     STORIES = ["more SFT", "shuffled thumbs", "wrong films", "APO-zero", "true captions"]
-    plots.interval_plot(
+    share_plot(
         [
             rounds.row("before: right", "before"),
             *(stories.row(f"{arm}: right", arm) for arm in STORIES),
@@ -786,7 +809,7 @@ def knows_and_says(seed: int) -> dict[str, float]:
 
 # %%
 probed = lesson.measure(knows_and_says, live=1)
-plots.interval_plot(
+share_plot(
     [
         probed.row("before: says", "before: says the kind"),
         probed.row("before: knows", "before: the probe reads it"),
@@ -1091,7 +1114,7 @@ lesson.quiz("recap")
 # - Cooling, more training, shuffled thumbs and wrong films do not explain it away.
 # - The kind was in the captioner's state before any thumb. Thumbs taught it to say what it held.
 #
-# **What it cost.** The encoder took two minutes of one core and clean labels; the captioner one minute and 12,000 hasty captions; a round of KTO some ten seconds and 3,900 thumbs. At four seconds a thumb that is more than four hours of watching by a person: here the verdict is free, with real films it is the price.
+# **What it cost.** On one core: an encoder two to three minutes and clean labels, a captioner about one minute and 12,000 hasty captions, a round of KTO about ten seconds and 3,900 thumbs. At four seconds a thumb a round is more than four hours of watching for a person: here the verdict is free; with real films it is the price.
 #
 # **Limits of this demo.** One animal, eight frames, 8 kinds, 8 colors, 9 verbs; test films are new, but every combination of words occurs in training. The encoder saw true words, so the tokens hold what is asked about; with real encoders much is lost before any thumb. The verdict never errs, people do (lesson 08 has wrong thumbs). The annotator's habits are of our making: two for kinds, one for verbs, and simple.
 #
