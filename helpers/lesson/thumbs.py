@@ -116,10 +116,7 @@ class ThumbsWidget:
     def fallback_html(self) -> str:
         """The first answers with their pictures, for pages without a kernel."""
         shown = self._first()
-        rows = "".join(
-            _row_html(self._still_html(item), self._facts_html(item))
-            for item in shown
-        )
+        rows = "".join(_row_html(self._still_html(item), self._facts_html(item)) for item in shown)
         hint = f"(the first {len(shown)} of {len(self._items)}; run the notebook to give them thumbs)"
         return (
             f'<div class="{page.NO_MATH}" style="{page.TEXT_STYLE}">'

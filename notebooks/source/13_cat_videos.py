@@ -108,6 +108,8 @@ with torch.no_grad():
     numbers = encoder.what(seen).view(tokens.WHAT, tokens.WHAT_NUMBERS)
 digits = fsq(numbers, tokens.LEVELS).round().int()
 (prompt,) = tokens.described(encoder, [first])
+spelled = [int(word[1:]) for word in prompt.split()[: tokens.WHAT]]
+assert spelled == (16 * digits[:, 0] + 4 * digits[:, 1] + digits[:, 2]).tolist()
 plots.film_strip(film, alt=f"Eight frames of this film: {world.describe(first)}")
 plots.table(
     [
