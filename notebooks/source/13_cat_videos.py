@@ -100,7 +100,7 @@ from helpers.video import tokens
 SEED = helpers.settings.seeds(1)[0]
 encoder = tokens.encoder(SEED)
 first = next(
-    s for s in clips("test", 200, SEED) if (s.color, s.verb) == ("pink", "jumps") and s.kind != "pig"
+    s for s in clips("test", 2000, SEED) if (s.color, s.verb) == ("pink", "jumps") and s.kind != "pig"
 )
 film = world.film(first, tokens.FRAMES, tokens.PX)
 with torch.no_grad():
@@ -184,9 +184,9 @@ said = captions_by(model, prompts, seed=1)
 shown = [i for i, s in enumerate(films) if s.color == "pink" and s.kind != "pig"][:3]
 shown += [i for i, s in enumerate(films) if s.place == "night" and s.verb not in ("sleeps", "sits")][:2]
 shown += [i for i, s in enumerate(films) if s.color in ("red", "blue") and s.place != "night"][:3]
-for i in shown[:1]:
-    show_clip(world.film(films[i], 8, 96), f"The film shows: {world.describe(films[i])}")
-    lesson.say("The captioner wrote: {caption}", caption=said[i])
+wrong = next((i for i in shown if not world.verify(said[i], films[i]).true), shown[0])
+show_clip(world.film(films[wrong], 8, 96), f"The film shows: {world.describe(films[wrong])}")
+lesson.say("The captioner wrote: {caption}", caption=said[wrong])
 plots.table(
     [[world.describe(films[i]), said[i]] for i in shown],
     ["what the film shows", "what the captioner wrote"],
@@ -488,15 +488,6 @@ for name, title, statement, prediction in [
         "The second round makes still more captions right.",
         "a difference above 0, paired by seed",
     ),
-    *(
-        (
-            f"less false {fact}",
-            f"fewer false assertions: {fact}",
-            f"After two rounds fewer captions give a false {fact}.",
-            "share before minus share after above 0, paired by seed",
-        )
-        for fact in FACTS
-    ),
 ]:
     lesson.claim(
         two_rounds,
@@ -508,20 +499,6 @@ for name, title, statement, prediction in [
         scope="world",
         unit="of captions",
         above=0.0,
-        expected=None,
-        repeatable=False,
-    )
-for fact in FACTS:
-    lesson.claim(
-        two_rounds,
-        f"more omitted {fact}",
-        name=f"not bought with silence: {fact}",
-        statement=f"After two rounds the {fact} is not left out more often than before (by at most 2 captions in 100).",
-        prediction="share after minus share before below 0.02 (margin named beforehand), paired by seed",
-        talk=["T10"],
-        scope="world",
-        unit="of captions",
-        below=0.02,
         expected=None,
         repeatable=False,
     )
@@ -597,10 +574,17 @@ def kind_scores(model, prompts: list[str], scenes: list[Scene]) -> np.ndarray:
     return logits[:, TOKENIZER.convert_tokens_to_ids([f" {kind}" for kind in KINDS])].numpy()
 
 
-looked_at = [i for i, s in enumerate(films) if s.color in KIND_OF_COLOR and KIND_OF_COLOR[s.color] != s.kind][
-    :5
+tempting_films = [i for i, s in enumerate(films) if KIND_OF_COLOR.get(s.color, s.kind) != s.kind][:40]
+said_before = kind_scores(model, [prompts[i] for i in tempting_films], [films[i] for i in tempting_films])
+pull = [
+    row[KINDS.index(KIND_OF_COLOR[films[i].color])] - row[KINDS.index(films[i].kind)]
+    for i, row in zip(tempting_films, said_before, strict=True)
 ]
-looked_at += [i for i, s in enumerate(films) if s.color == "red"][:1]
+by_pull = [tempting_films[k] for k in np.argsort(pull)[::-1]]  # where the habit pulls most comes first
+looked_at = [
+    *by_pull[:: max(1, len(by_pull) // 4)][:4],
+    next(i for i, s in enumerate(films) if s.color == "red"),
+]
 models = {
     "before": model,
     "imitator, round 2": imitator(SEED, 2),
@@ -612,7 +596,9 @@ lesson.widget(
     films={world.describe(films[i]): world.film(films[i], 8, 48) for i in looked_at},
     scores={
         name: {
-            source: kind_scores(one, [prompts[i + shift] for i in looked_at], [films[i] for i in looked_at])
+            source: kind_scores(
+                one, [prompts[(i + shift) % len(prompts)] for i in looked_at], [films[i] for i in looked_at]
+            )
             for source, shift in [("its own", 0), ("another film's", 7)]
         }
         for name, one in models.items()
@@ -1084,6 +1070,36 @@ plots.table(
     ["model", *shown_measures],
     caption="Means over the seeds, T = 1 unless said",
 )
+
+# %% tags=["claim"]
+for fact in FACTS:
+    lesson.claim(
+        two_rounds,
+        f"less false {fact}",
+        name=f"fewer false assertions: {fact}",
+        statement=f"After two rounds fewer captions give a false {fact}.",
+        prediction="share before minus share after above 0, paired by seed",
+        talk=["T10"],
+        scope="world",
+        unit="of captions",
+        above=0.0,
+        expected=None,
+        repeatable=False,
+    )
+for fact in FACTS:
+    lesson.claim(
+        two_rounds,
+        f"more omitted {fact}",
+        name=f"not bought with silence: {fact}",
+        statement=f"After two rounds the {fact} is not left out more often than before (by at most 2 captions in 100).",
+        prediction="share after minus share before below 0.02 (margin named beforehand), paired by seed",
+        talk=["T10"],
+        scope="world",
+        unit="of captions",
+        below=0.02,
+        expected=None,
+        repeatable=False,
+    )
 
 # %% [markdown]
 # ### For a class: a rubric and three projects
