@@ -517,10 +517,16 @@ for number in (1, 2):
         repeatable=False,
     )
 
-# %% [markdown]
-# Most of this is not KTO's merit but the thumbs': whoever imitates only what got a thumb up comes about as far. (Lesson 08 found a wide gap, where thumbs up were *rare*. Here they are frequent, and imitation has plenty to imitate.)
+# %%
+lesson.say(
+    "KTO minus imitator, right about all three: round 1 {one}, round 2 {two}.",
+    one=str(rounds.interval("over imitator, round 1")),
+    two=str(rounds.interval("over imitator, round 2")),
+)
 
 # %% [markdown]
+# The gain is the thumbs' merit, and hardly KTO's: whoever only imitates what got a thumb up comes as far, within the margin that we named, if not a little farther. (Lesson 08 found a wide gap, where thumbs up were *rare*. Here most captions earn one, so imitation has plenty to imitate.) If you have thumbs like these, SFT on the ups is the simpler tool.
+#
 # ## 5 · What thumbs down buy
 #
 # So were the thumbs down for nothing? Look at the habit itself: pink animals that are no pigs, green ones that are no frogs.
@@ -556,7 +562,7 @@ for number in (1, 2):
     )
 
 # %% [markdown]
-# A thumb up on “a pink rabbit” says that rabbit was right; that *pig* would have been wrong it says only by taking away what is left. A thumb down on “a pink pig” says just that.
+# Cooling feeds the habit: it is often the likeliest word. Thumbs end most of it, either way. A thumb down on “a pink pig” says just what was wrong; a thumb up on “a pink rabbit” lowers *pig* only by raising something else. So we expected the imitator to keep much more of the habit, as it had in an early sketch. It keeps a little more in round 1; how little, and whether any of it is sure after round 2, the intervals say.
 #
 # Move the temperature and compare models: what does cooling do to a habit, and what do thumbs?
 
