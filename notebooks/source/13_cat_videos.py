@@ -9,7 +9,8 @@
 # - count what a captioner makes up and what it leaves out, attribute by attribute;
 # - align it with KTO in two rounds of thumbs, some of them yours;
 # - rule out the stories that could explain the gain away: cooler sampling, more training, any thumbs, any clips;
-# - say what thumbs down buy that thumbs up don't, and when they punish the wrong word.
+# - say what thumbs down buy that thumbs up don't, and why they may punish the wrong word;
+# - tell what a captioner knows from what it says.
 
 # %% tags=["volatile", "evidence"]
 import helpers
@@ -460,7 +461,7 @@ lesson.claim(
     scope="world",
     unit="of captions",
     above=0.88,
-    expected=None,
+    expected="holds",
     repeatable=False,
 )
 for name, title, statement, prediction in [
@@ -499,7 +500,7 @@ for name, title, statement, prediction in [
         scope="world",
         unit="of captions",
         above=0.0,
-        expected=None,
+        expected="holds",
         repeatable=False,
     )
 for number in (1, 2):
@@ -513,7 +514,7 @@ for number in (1, 2):
         scope="world",
         unit="of captions",
         within=(-0.03, 0.03),
-        expected=None,
+        expected="holds",
         repeatable=False,
     )
 
@@ -557,7 +558,7 @@ for number in (1, 2):
         scope="world",
         unit="of captions about tempting films",
         above=0.0,
-        expected=None,
+        expected="holds" if number == 1 else "inconclusive",
         repeatable=False,
     )
 
@@ -710,7 +711,7 @@ for arm, statement in [
         scope="world",
         unit="of captions",
         above=0.0,
-        expected=None,
+        expected="holds",
         repeatable=False,
     )
 lesson.claim(
@@ -723,7 +724,7 @@ lesson.claim(
     scope="world",
     unit="of captions",
     within=(-0.01, 0.01),
-    expected=None,
+    expected="holds",
     repeatable=False,
 )
 lesson.claim(
@@ -736,12 +737,14 @@ lesson.claim(
     scope="world",
     unit="of captions",
     within=(-0.03, 0.03),
-    expected=None,
+    expected="holds",
     repeatable=False,
 )
 
 # %% [markdown]
-# **Read the last claim twice.** There is nothing magical in thumbs: one true caption a film, written by somebody careful, teaches about the same. What thumbs save is the writing.
+# APO-zero comes out the same to the last digit: z₀ was cut off at 0 all the time. Wrong films do far more harm than shuffled thumbs: they reward the captioner for not looking.
+#
+# **Read the last claim twice.** There is nothing magical in thumbs. One true caption a film, written by somebody careful, teaches as much or a little more. What thumbs save is the writing.
 #
 # ## 7 · Does it look now?
 #
@@ -863,7 +866,7 @@ lesson.claim(
     scope="world",
     unit="of captions",
     below=0.05,
-    expected=None,
+    expected="holds",
     repeatable=False,
 )
 lesson.claim(
@@ -876,7 +879,7 @@ lesson.claim(
     scope="world",
     unit="of captions",
     below=0.05,
-    expected=None,
+    expected="holds",
     repeatable=False,
 )
 lesson.claim(
@@ -889,25 +892,25 @@ lesson.claim(
     scope="world",
     unit="of tempting films",
     above=0.0,
-    expected=None,
+    expected="holds",
     repeatable=False,
 )
 lesson.claim(
     knows_and_says,
     "knows: after minus before",
-    name="thumbs teach it to say, not to see",
+    name="thumbs leave what it knows as it was",
     statement="What the probe reads about the kind is the same after two rounds as before (within 3 in 100).",
     prediction="a difference within ±0.03, paired by seed: the tokens hold the kind already, and nothing about them was trained",
     talk=["T10"],
     scope="world",
     unit="of tempting films",
     within=(-0.03, 0.03),
-    expected=None,
+    expected="inconclusive",
     repeatable=False,
 )
 
 # %% [markdown]
-# So “it looks now” would be the wrong story, and “it did not look before” too. The encoder saw the kind, the captioner's state held it, and the sentence went by habit: the annotator had taught it *when to say something else*. Thumbs taught it to say what it holds. That is also their limit: no thumb can make a model tell what its tokens do not contain.
+# So “it looks now” would be the wrong story, and “it did not look before” too. The encoder saw the kind, the captioner's state held it, and the sentence went by habit: the annotator had taught it *when to say something else*. What it says about tempting films has changed most; what can be read from its state has changed little, if at all (the interval does not settle whether by less than our margin). Thumbs taught it mainly to say what it held. That is also their limit: no thumb can make a model tell what its tokens do not contain.
 
 # %% [markdown]
 # ## 8 · With your thumbs
@@ -1001,11 +1004,13 @@ lesson.claim(
     scope="world",
     unit="of captions about tempting films",
     above=0.0,
-    expected=None,
+    expected="inconclusive",
     repeatable=False,
 )
 
 # %% [markdown]
+# We had predicted this loss from an early sketch, where it was larger. Here the color does fall on average, but on some seeds hardly at all, and the interval just reaches zero: **inconclusive**. What the table shows beside it is that the weights bought nothing in return: the habit was gone without them.
+#
 # **The repair** is not a better weight but a finer signal: thumbs for parts of an answer, or pairs that differ in one word only (lesson 09's contrastive revisions), or more captions of each film, so that the right word is seen in good company.
 #
 # ### A film from outside
@@ -1089,7 +1094,7 @@ for fact in FACTS:
         scope="world",
         unit="of captions",
         above=0.0,
-        expected=None,
+        expected="holds",
         repeatable=False,
     )
 for fact in FACTS:
@@ -1103,7 +1108,7 @@ for fact in FACTS:
         scope="world",
         unit="of captions",
         below=0.02,
-        expected=None,
+        expected="holds",
         repeatable=False,
     )
 
@@ -1134,9 +1139,9 @@ lesson.quiz("recap")
 #
 # - A film becomes words by rounding: a few digits a token, trained straight through the rounding. From there on a captioner is a language model, and everything in this course applies to it.
 # - It makes things up where language has a ready answer. In a world with exact verdicts that is counted, false assertions and omissions apart.
-# - Two rounds of thumbs make most of it right. Imitating thumbs up does about as well in all, and leaves more of the habit; true captions do as well.
+# - Two rounds of thumbs make most of it right. Imitating thumbs up does as well here, as do true captions; thumbs down ended the habit a little sooner.
 # - Cooling, more training, shuffled thumbs and wrong films do not explain it away.
-# - The kind was in the captioner's state before any thumb. Thumbs taught it to say what it held.
+# - The kind was in the captioner's state before any thumb. Thumbs taught it mainly to say what it held.
 #
 # **What it cost.** On one core: an encoder two to three minutes and clean labels, a captioner about one minute and 12,000 hasty captions, a round of KTO about ten seconds and 3,900 thumbs. At four seconds a thumb a round is more than four hours of watching for a person: here the verdict is free; with real films it is the price.
 #
