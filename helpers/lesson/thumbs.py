@@ -68,6 +68,7 @@ class ThumbsWidget:
         path: Path | None = None,
         annotator: str | None = None,
         question: str = "Is the model's answer right?",
+        record_shown: bool = True,
     ) -> None:
         """Build the widget, at the first answer that has no thumb yet.
 
@@ -79,6 +80,7 @@ class ThumbsWidget:
             annotator: the first value of the name; by default who gave the file's last thumb, or an invented
                 name.
             question: what is asked about each answer, in plain text.
+            record_shown: whether the scene's record is shown; False where one should judge by watching.
 
         Raises:
             CourseError: if there are no answers.
@@ -90,6 +92,7 @@ class ThumbsWidget:
         self._items = list(items.values())
         self._lesson = lesson
         self._question = question
+        self._record_shown = record_shown
         self._in_file: list[Thumb] = []
         self._note = ""  # on lines of the file that are no thumbs
         self._unreadable = ""  # why the file could not be read just now
@@ -113,10 +116,7 @@ class ThumbsWidget:
     def fallback_html(self) -> str:
         """The first answers with their pictures, for pages without a kernel."""
         shown = self._first()
-        rows = "".join(
-            _row_html(plots.picture_html(world.draw(item.scene), _alt("A picture", item)), _facts_html(item))
-            for item in shown
-        )
+        rows = "".join(_row_html(self._still_html(item), self._facts_html(item)) for item in shown)
         hint = f"(the first {len(shown)} of {len(self._items)}; run the notebook to give them thumbs)"
         return (
             f'<div class="{page.NO_MATH}" style="{page.TEXT_STYLE}">'
@@ -262,7 +262,7 @@ class ThumbsWidget:
         else:
             film = plots.film_player_html(world.film(item.scene), _alt("A film", item))
             where = f"Answer {self._items.index(item) + 1} of {len(self._items)}"
-            facts = f'<div role="status">{_facts_html(item)}</div>'
+            facts = f'<div role="status">{self._facts_html(item)}</div>'
             self._area.value = _row_html(film, f"{where} ({tally} so far){facts}")
         for button in (self.up, self.down, self.skip):
             _dim(button, item is None)
@@ -284,6 +284,21 @@ class ThumbsWidget:
             title = f"Not saved yet: {waiting} (kept until this notebook's kernel ends)."
         return line + page.card_html("error", title, page.escape(problem))
 
+    def _facts_html(self, item: _Item) -> str:
+        """What the model was told, if that is shown, and what it wrote, escaped."""
+        told = f"The model was told:<br>{page.escape(item.prompt)}" if self._record_shown else ""
+        answer = page.escape(item.completion) or "<em>nothing at all</em>"
+        return (
+            f'<div style="margin-top:8px">{told or "The model was given this film."}</div>'
+            f'<div style="margin-top:8px">It wrote:<br><strong style="font-size:18px">{answer}</strong></div>'
+        )
+
+    def _still_html(self, item: _Item) -> str:
+        """The scene for a page without a kernel: a picture, or the film where it must be watched."""
+        if self._record_shown:
+            return plots.picture_html(world.draw(item.scene), _alt("A picture", item))
+        return plots.film_player_html(world.film(item.scene), _alt("A film", item))
+
     def _first(self) -> list[_Item]:
         return self._items[:SHOWN_WITHOUT_KERNEL]
 
@@ -296,15 +311,6 @@ def _row_html(picture_html: str, text_html: str) -> str:
     beside = f'<div class="{page.NO_MATH}" style="flex:1 1 260px;{page.TEXT_STYLE}">{text_html}</div>'
     row = "display:flex;flex-wrap:wrap;gap:8px 18px;align-items:flex-start;margin:8px 0"
     return f'<div style="{row}">{picture_html}{beside}</div>'
-
-
-def _facts_html(item: _Item) -> str:
-    """What the model was told and what it wrote, escaped."""
-    answer = page.escape(item.completion) or "<em>nothing at all</em>"
-    return (
-        f'<div style="margin-top:8px">The model was told:<br>{page.escape(item.prompt)}</div>'
-        f'<div style="margin-top:8px">It wrote:<br><strong style="font-size:18px">{answer}</strong></div>'
-    )
 
 
 def _words(thumb: Thumb) -> str:

@@ -1,4 +1,4 @@
-"""Films: reading and writing them, and probes that tell what features of their frames know.
+"""Films: reading and writing them, probes of what features of their frames know, and films as words.
 
 Importing this package is instant: av, scikit-learn and torch load when a function needs them.
 """

@@ -1161,6 +1161,126 @@ def crossing_the_last_time(amounts: list, ours: list, theirs: list) -> float | N
             share = lead[i - 1] / (lead[i - 1] - lead[i])
             found = amounts[i - 1] * (amounts[i] / amounts[i - 1]) ** share
     return found
+# --- lesson 13 ----------------------------------------------------------------------------------------------
+
+
+def _squeezed(numbers, levels):
+    return (numbers.tanh() + 1) / 2 * (levels - 1)
+
+
+def fsq_without_gradient(numbers, levels):
+    return _squeezed(numbers, levels).round()
+
+
+def fsq_not_rounded(numbers, levels):
+    return _squeezed(numbers, levels)
+
+
+def fsq_detached(numbers, levels):
+    return _squeezed(numbers, levels).round().detach()
+
+
+def fsq_one_level_more(numbers, levels):
+    squeezed = (numbers.tanh() + 1) / 2 * levels
+    return squeezed + (squeezed.round() - squeezed).detach()
+
+
+def fsq_cut_off(numbers, levels):
+    squeezed = _squeezed(numbers, levels)
+    return squeezed + (squeezed.floor() - squeezed).detach()
+
+
+def fsq_four_levels(numbers, levels):
+    squeezed = _squeezed(numbers, 4)
+    return squeezed + (squeezed.round() - squeezed).detach()
+
+
+def fsq_identity_gradient(numbers, levels):
+    # Past the squeezing too: the gradient is 1 everywhere.
+    return numbers + (_squeezed(numbers, levels).round() - numbers).detach()
+
+
+def fsq_doubled_gradient(numbers, levels):
+    squeezed = _squeezed(numbers, levels)
+    return 2 * squeezed + (squeezed.round() - 2 * squeezed).detach()
+
+
+_FACTS = ("kind", "color", "verb")
+
+
+def made_up_not_true(caption, scene):
+    verdict = world.verify(caption, scene)
+    return [name for name in _FACTS if not getattr(verdict, name)], []
+
+
+def made_up_swapped(caption, scene):
+    verdict = world.verify(caption, scene)
+    omitted = [name for name in _FACTS if getattr(verdict, name) is None]
+    return omitted, [name for name in _FACTS if getattr(verdict, name) is False]
+
+
+def made_up_everything(caption, scene):
+    verdict = world.verify(caption, scene)
+    names = ("kind", "color", "size", "place", "verb")
+    return verdict.wrong, [name for name in names if getattr(verdict, name) is None]
+
+
+def made_up_babble_is_fine(caption, scene):
+    verdict = world.verify(caption, scene)
+    if not verdict.grammatical:
+        return [], []
+    omitted = [name for name in _FACTS if getattr(verdict, name) is None]
+    return [name for name in _FACTS if getattr(verdict, name) is False], omitted
+
+
+def made_up_by_words(caption, scene):
+    missing = [name for name in _FACTS if getattr(scene, name) not in caption]
+    return missing, []
+
+
+def made_up_first_only(caption, scene):
+    verdict = world.verify(caption, scene)
+    omitted = [name for name in _FACTS if getattr(verdict, name) is None]
+    return [name for name in _FACTS if getattr(verdict, name) is False][:1], omitted
+
+
+def wrong_films_by_one_row(rows, samples):
+    prompts = [prompt for prompt, _, _ in rows]
+    moved = prompts[1:] + prompts[:1]
+    return [(prompt, caption, up) for prompt, (_, caption, up) in zip(moved, rows, strict=True)]
+
+
+def wrong_films_previous(rows, samples):
+    prompts = [prompt for prompt, _, _ in rows]
+    moved = prompts[-samples:] + prompts[:-samples]
+    return [(prompt, caption, up) for prompt, (_, caption, up) in zip(moved, rows, strict=True)]
+
+
+def wrong_films_whole_rows(rows, samples):
+    return rows[samples:] + rows[:samples]
+
+
+def wrong_films_of_three(rows, samples):
+    prompts = [prompt for prompt, _, _ in rows]
+    moved = prompts[3:] + prompts[:3]
+    return [(prompt, caption, up) for prompt, (_, caption, up) in zip(moved, rows, strict=True)]
+
+
+def wrong_films_backwards(rows, samples):
+    prompts = [prompt for prompt, _, _ in rows][::-1]
+    return [(prompt, caption, up) for prompt, (_, caption, up) in zip(prompts, rows, strict=True)]
+
+
+def wrong_films_loses_the_last(rows, samples):
+    prompts = [prompt for prompt, _, _ in rows][samples:]
+    return [(prompt, caption, up) for prompt, (_, caption, up) in zip(prompts, rows, strict=False)]
+
+
+def wrong_films_in_place(rows, samples):
+    prompts = [prompt for prompt, _, _ in rows]
+    moved = prompts[samples:] + prompts[:samples]
+    rows[:] = [(prompt, caption, up) for prompt, (_, caption, up) in zip(moved, rows, strict=True)]
+    return rows
 
 
 WRONG: dict[str, list[Callable[..., Any]]] = {
@@ -1378,5 +1498,31 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         crossing_last_when_never,
         crossing_zero_at_once,
         crossing_the_last_time,
+    "fsq": [
+        fsq_without_gradient,
+        fsq_not_rounded,
+        fsq_detached,
+        fsq_one_level_more,
+        fsq_cut_off,
+        fsq_four_levels,
+        fsq_identity_gradient,
+        fsq_doubled_gradient,
+    ],
+    "made_up": [
+        made_up_not_true,
+        made_up_swapped,
+        made_up_everything,
+        made_up_babble_is_fine,
+        made_up_by_words,
+        made_up_first_only,
+    ],
+    "wrong_films": [
+        wrong_films_by_one_row,
+        wrong_films_previous,
+        wrong_films_whole_rows,
+        wrong_films_of_three,
+        wrong_films_backwards,
+        wrong_films_loses_the_last,
+        wrong_films_in_place,
     ],
 }
