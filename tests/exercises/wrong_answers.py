@@ -1161,6 +1161,8 @@ def crossing_the_last_time(amounts: list, ours: list, theirs: list) -> float | N
             share = lead[i - 1] / (lead[i - 1] - lead[i])
             found = amounts[i - 1] * (amounts[i] / amounts[i - 1]) ** share
     return found
+
+
 # --- lesson 13 ----------------------------------------------------------------------------------------------
 
 
@@ -1498,6 +1500,7 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         crossing_last_when_never,
         crossing_zero_at_once,
         crossing_the_last_time,
+    ],
     "fsq": [
         fsq_without_gradient,
         fsq_not_rounded,
