@@ -261,29 +261,29 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "Your decontamination filter reports: 0 of 50,000 rows removed. What do you do next?",
             [
-                "report that the data are clean",
-                "plant test items in the data and see whether the filter catches them",
-                "lower the threshold until it removes something",
+                "report that the data are clean, with the filter and its threshold",
+                "plant test items in the data and see how many it catches",
+                "lower the threshold until it removes something, and read a few of those",
             ],
             1,
             "A filter that finds nothing has shown nothing, unless it finds what you know to be there.",
         ),
         QuizQuestion(
-            "After decontamination your benchmark score is lower than before. Why keep the step?",
+            "After decontamination your benchmark score is lower than before. What does that say?",
             [
-                "it makes training faster",
-                "the lower score would rise again with more steps",
-                "the score before was partly a test of memory: the lower one says what new items would",
+                "the step does harm: the rows that it takes out should go back in",
+                "the difference is what the model had learned by heart, and nothing else",
+                "this number can be believed; useful rows may have gone as well",
             ],
             2,
-            "The gain of decontamination is an honest number, not a higher one.",
+            "Ours fell for fresh captions too, as rows by people went with the leak. How much of it was memory stays open.",
         ),
         QuizQuestion(
-            "You hash whole prompts, and near deduplication removes 90% of your rows. What is the likely reason?",
+            "Near deduplication of the prompts of your chats removes 90% of your rows. What do you check first?",
             [
-                "the instruction that all prompts share makes them alike: compare the contents",
-                "the generator has collapsed",
-                "MinHash needs more permutations",
+                "whether they share an instruction: compare without it",
+                "whether the generator has collapsed: write again at a higher temperature",
+                "whether MinHash errs: give it more permutations",
             ],
             0,
             "Most words of such prompts are the template's. Compare what differs, and measure false positives.",
@@ -291,9 +291,9 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "A small model is trained on 160 real rows and writes 480 more. When do these help?",
             [
-                "always: more rows are more data",
-                "when something that knows more than the model decides which of them stay",
-                "only if they are written at a low temperature",
+                "always, if the steps are raised with the rows: more rows are more data",
+                "if something that knows more than it does decides what stays",
+                "if they are written at a low temperature, where it errs least",
             ],
             1,
             "The model can only write what it has learned, mistakes included. The verifier brings information from outside.",
@@ -301,9 +301,9 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "Two sets of 300 rows; the first has a higher Vendi score. Which will teach more?",
             [
-                "the first: diversity is what counts",
-                "the second: diverse rows are noisy",
-                "that can't be told from diversity: rows may be diverse and wrong",
+                "the first: more different captions are more to learn from",
+                "the second: what makes rows diverse is mostly noise",
+                "that can't be told: diverse rows may be wrong",
             ],
             2,
             "Diversity measures see texts, not truth. Our unverified rows were diverse too.",
