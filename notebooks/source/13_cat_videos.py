@@ -183,7 +183,7 @@ model = base_of(SEED)
 films, prompts = clips("test", TEST, SEED), captioner.prompts("test", TEST, SEED)
 said = captions_by(model, prompts, seed=1)
 shown = [i for i, s in enumerate(films) if s.color == "pink" and s.kind != "pig"][:3]
-shown += [i for i, s in enumerate(films) if s.place == "night" and s.verb not in ("sleeps", "sits")][:2]
+shown += [i for i, s in enumerate(films) if s.place == "night" and s.verb != "sleeps" and i not in shown][:2]
 shown += [i for i, s in enumerate(films) if s.color in ("red", "blue") and s.place != "night"][:3]
 wrong = next((i for i in shown if not world.verify(said[i], films[i]).true), shown[0])
 show_clip(world.film(films[wrong], 8, 96), f"The film shows: {world.describe(films[wrong])}")
@@ -688,7 +688,7 @@ if stories.records:
             rounds.row("KTO 1: right", "KTO, round 1"),
         ],
         "share of captions right about kind, color and verb (T = 1, one round)",
-        alt="Interval plot of one round of each: more SFT and shuffled thumbs stay near before, wrong films fall far below; APO-zero, true captions and KTO are high.",
+        alt="Interval plot of one round of each: more SFT and shuffled thumbs end a little below before, wrong films far below; APO-zero, true captions and KTO are high.",
     )
     plots.table(
         [[arm, str(stories.interval(f"{arm}, greedy: right"))] for arm in ["KTO", *STORIES]],
@@ -742,7 +742,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# APO-zero comes out the same to the last digit: z₀ was cut off at 0 all the time. Wrong films do far more harm than shuffled thumbs: they reward the captioner for not looking.
+# APO-zero comes out the same to the last digit: z₀ was cut off at 0 all the time. Shuffled thumbs do a little harm, wrong films far more: they reward the captioner for not looking.
 #
 # **Read the last claim twice.** There is nothing magical in thumbs. One true caption a film, written by somebody careful, teaches as much or a little more. What thumbs save is the writing.
 #
