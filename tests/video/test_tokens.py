@@ -78,8 +78,9 @@ def test_training_repeats_itself_and_leaves_the_random_state_alone() -> None:
 def test_a_little_training_tells_places_and_colors() -> None:
     """A full rebuild takes minutes; 60 steps must already tell what is easy, far above chance."""
     scenes = world.sample(200, seed=31, preset="capstone")
+    trained = tokens.train(1, 60)
     with torch.no_grad():
-        told = tokens.train(1, 60)(tokens.pixels(world.films(scenes, 8, 48)))
+        told = trained(tokens.pixels(world.films(scenes, 8, 48)))
     share = {
         name: (score.argmax(1) == word).float().mean().item()
         for name, score, word in zip(tokens.TOLD, told[5:], tokens.words_of(scenes), strict=True)
