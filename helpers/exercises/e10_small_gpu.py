@@ -28,7 +28,9 @@ Function = Callable[..., object]
 # --- exercise 1: largest_batch ------------------------------------------------------------------------------
 
 
-def _batch(function: Function, free: float, length: int, vocabulary: int, numbers: int, copies: int) -> Answer:
+def _batch(
+    function: Function, free: float, length: int, vocabulary: int, numbers: int, copies: int
+) -> Answer:
     return call(
         function,
         free_bytes=free,
@@ -148,7 +150,9 @@ def _count_none(function: Function) -> None:
 _WEIGHT = torch.tensor([1.0, -2.0])
 
 
-def _scaled(function: Function, gradient: list[float], scale: float, rate: float) -> tuple[list[float], float]:
+def _scaled(
+    function: Function, gradient: list[float], scale: float, rate: float
+) -> tuple[list[float], float]:
     """The new weight and the new scale, as plain numbers; says what is wrong with the form."""
     answer = call(
         function,
@@ -283,7 +287,9 @@ def _job(
 def rungs(job: Job) -> dict[str, Job]:
     """What could be changed about a job to save memory, one thing at a time: label -> the changed job."""
     found = {}
-    smallest = 2 if job.method == "kto" else 1  # KTO's reference point pairs each prompt with a neighbor's answer
+    smallest = (
+        2 if job.method == "kto" else 1
+    )  # KTO's reference point pairs each prompt with a neighbor's answer
     if job.batch // 2 >= smallest:
         label = f"batch {job.batch // 2}, accumulated {2 * job.accumulation}×"
         found[label] = replace(job, batch=job.batch // 2, accumulation=2 * job.accumulation)
@@ -310,7 +316,8 @@ def calculator_html(card: str, **choices: Any) -> str:
     job = _job(**choices)
     here, room = on_gpu(job), CARDS[card] * GIGA
     tried = sorted(rungs(job).items(), key=lambda rung: on_gpu(rung[1]))
-    bars = [Bar("as chosen", predict(job)), *(Bar(f"+ {label}", predict(rung)) for label, rung in tried)]
+    shown = {"as chosen": job} | {f"+ {label}": rung for label, rung in tried}
+    bars = [Bar(label, predict(one, "cuda")) for label, one in shown.items()]
     said = [
         f"With what a GPU adds by assumption (its context, and a tenth lost between tensors) this job wants "
         f"{here / GIGA:.1f} GB of {CARDS[card]:g}: it {'fits' if here <= room else 'does not fit'}."
@@ -318,8 +325,8 @@ def calculator_html(card: str, **choices: Any) -> str:
     if tried:
         label, best = tried[0]
         saved = (here - on_gpu(best)) / GIGA
-        verdict = "fits then" if on_gpu(best) <= room else "still does not fit"
-        said.append(f"The rung that helps most is “{label}”: it saves {saved:.1f} GB, and the job {verdict}.")
+        verdict = "With it the job fits." if on_gpu(best) <= room else "Even so the job does not fit."
+        said.append(f"The rung that helps most is “{label}”: it saves {saved:.1f} GB. {verdict}")
     figure = figure_html(memory_figure(bars, CARDS[card]), in_words(bars, CARDS[card]))
     lines = "".join(f"<div>{page.escape(line)}</div>" for line in said)
     return f'{figure}<div style="{page.TEXT_STYLE}">{lines}</div>'

@@ -60,7 +60,9 @@ def memory_figure(bars: Sequence[Bar], card_gb: float | None = None, xlabel: str
     measured = [(bar.measured / GIGA, row) for row, bar in enumerate(bars) if bar.measured is not None]
     if measured:
         diamond = {"linestyle": "none", "marker": "D", "markersize": 7, "color": "black"}
-        axes.plot(*zip(*measured, strict=True), **diamond, markeredgecolor="white", label="measured", zorder=4)
+        axes.plot(
+            *zip(*measured, strict=True), **diamond, markeredgecolor="white", label="measured", zorder=4
+        )
     if card_gb is not None:
         axes.axvline(card_gb, color=plots.INK, linestyle=(0, (5, 3)), linewidth=1.6, marker="", label="card")
     axes.set_yticks(range(len(bars)), [textwrap.fill(bar.label, 30) for bar in bars], fontsize=10)
@@ -70,7 +72,9 @@ def memory_figure(bars: Sequence[Bar], card_gb: float | None = None, xlabel: str
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(xlabel or "predicted peak of one training step (GB)")
     look = {"frameon": False, "fontsize": 9.5, "labelcolor": plots.INK, "columnspacing": 1.2}
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2, handletextpad=0.5, **look)
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2, handletextpad=0.5, **look
+    )
     return figure
 
 
