@@ -338,7 +338,7 @@ def calculator_widget() -> WhatIf:
         "model": ipywidgets.Dropdown(options=list(MODELS)),
         "method": ipywidgets.Dropdown(options=["sft", "dpo", "kto"], value="kto"),
         "trained": ipywidgets.Dropdown(options=["full", "lora", "qlora"]),
-        "card": ipywidgets.Dropdown(options=list(CARDS), value="8 GB"),
+        "card": ipywidgets.Dropdown(options=list(CARDS), value="6 GB"),
         "batch": ipywidgets.Dropdown(options=[2, 4, 8, 16, 32], value=4),
         "sequence": ipywidgets.Dropdown(options=[128, 256, 512, 1024, 2048], value=512),
         "sixteen_bits": ipywidgets.Checkbox(value=False, description="16-bit numbers"),

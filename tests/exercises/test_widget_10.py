@@ -16,8 +16,9 @@ def test_the_first_state_says_whether_it_fits_and_what_helps_most():
     html = e10.calculator_widget().html
     assert html.count("<img") == 1
     assert 'alt="Bars of memory. as chosen: ' in html
-    assert "it fits." in html
+    assert "it does not fit." in html
     assert "The rung that helps most is “checkpointing”" in html
+    assert "With it the job fits." in html
 
 
 def test_every_choice_can_be_drawn_and_changes_the_picture():
