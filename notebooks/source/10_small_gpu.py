@@ -56,10 +56,10 @@ from helpers.lesson import plots
 from helpers.lesson.memory_bars import GIGA, PARTS, Bar, in_words, memory_figure
 from helpers.models.planner import CONFIGS, Job, moments, predict
 
-asked = Job("smollm2-135m", method="kto", trained="full", reference="copy", batch=4, sequence=512)
+guessed = Job("smollm2-135m", method="kto", trained="full", reference="copy", batch=4, sequence=512)
 
 # %%
-planned = predict(asked)
+planned = predict(guessed)
 plots.table(
     [
         [part, getattr(planned, part) / GIGA, f"{getattr(planned, part) / planned.total:.0%}"]
@@ -71,7 +71,7 @@ plots.table(
 lesson.say(
     "Predicted: {total:.1f} GB, {times:.0f} times the file. The numbers that depend on the tokens (activations and logits) are {share:.0%} of it.",
     total=planned.total / GIGA,
-    times=planned.total / (2 * asked.sizes.parameters),
+    times=planned.total / (2 * guessed.sizes.parameters),
     share=(planned.activations + planned.logits) / planned.total,
 )
 
@@ -389,7 +389,7 @@ lesson.predict(
 )
 
 # %%
-saved = {name: planned.total - predict(replace(asked, **change)).total for name, change in ALONE.items()}
+saved = {name: planned.total - predict(replace(guessed, **change)).total for name, change in ALONE.items()}
 plots.table(
     [[name, saved[name] / GIGA] for name in sorted(ALONE, key=saved.get, reverse=True)],
     ["one rung alone", "GB saved"],
@@ -964,15 +964,15 @@ def tried(job: Job, card: PretendCard) -> str:
 
 
 card = PretendCard(2.5)
-hasty = replace(asked, batch=2)
-lesson.say("Batch 4: {first}", first=tried(asked, card))
+hasty = replace(guessed, batch=2)
+lesson.say("Batch 4: {first}", first=tried(guessed, card))
 lesson.say("Batch 2: {second}", second=tried(hasty, card))
 
 # %% [markdown]
 # The usual panic is to go down with the batch until it runs. Here that does not end well: KTO cannot go below two rows, since its reference point pairs each prompt with its neighbor's answer; and a batch that became smaller *without* accumulation is another training, with noisier steps. The message says what to do instead: it names the part. Take the rung that makes *that* part small, run again, read again.
 
 # %%
-repaired, rows = asked, []
+repaired, rows = guessed, []
 for label, change in [
     ("as it was", {}),
     ("reference precomputed", {"reference": "precomputed"}),
