@@ -437,6 +437,8 @@ lesson.claim(
 # - Checkpointing takes from the activations, the loss in chunks from the logits. Where neither is the highest moment any more, such a rung saves little, although it works: the peak has moved to another moment.
 # - After that only parameters are left, and it is the turn of the rungs that save those: the copy, the optimizer, at last all but the frozen weights.
 #
+# (One bar is a CPU's own: bitsandbytes, which has the 8-bit optimizer, cannot update in 8 bits there and unpacks whole tensors on the way. On a card this rung saves more; the calculator below counts as on a card.)
+#
 # The order is ours. Start with the largest part *you* have.
 
 # %% [markdown]
@@ -1156,6 +1158,10 @@ lesson.claim(
 )
 
 # %% [markdown]
+# Where does TRL's extra work go? It makes logits for all tokens, the prompts' too, and asks the reference anew at every step; the rest is bookkeeping that the plain loop does without, and that you will want on several cards, or in mixed precision, or after a crash. If your data are seen more than once, `precompute_ref_log_probs` takes the reference out of TRL's steps as well.
+#
+# And the cost formula? For KTO against SFT, counting passes said twice the work. How far off that is can be read from the second row: on one machine, for short rows, no more is claimed.
+#
 # **What a rank buys.** 32 thumbs on captions, each seen once in 4 steps of KTO with LoRA, once with rank 16 and once with rank 1 (a sixteenth of the numbers). On held-out records in colors that nobody trained on: how often does the true caption's reward exceed the false one's (chance: one half), and by how many nats of log-ratio?
 
 # %% tags=["real"]
