@@ -188,7 +188,7 @@ def loss(job: Job, policy: Module, reference: Module | None, ids: Tensor) -> Ten
 
     if job.method == "sft":
         if job.chunked_loss:
-            return -log_probabilities(job, policy, ids).mean()
+            return -log_probabilities(job, policy, ids).sum() / (ids.numel() - len(ids))
         return policy(input_ids=ids, labels=ids, use_cache=False).loss
     if job.method == "kto":
         mismatched = ids.roll(1, 0)  # as long as the prompts with the answers of their neighbors

@@ -8,9 +8,10 @@ of 64 units, which starts the libraries' own buffers. Weights, reference and the
 after that baseline, and the count of the peak starts anew (Linux) once they stand, so that what only their
 making took does not count.
 
-The process runs with one thread, and with ``MALLOC_MMAP_THRESHOLD_`` fixed at 128 KB: every larger tensor goes
-back to the system the moment it is freed. By its own rule glibc keeps freed tensors up to 32 MB in a heap
-with holes, and the same step holds more, by how much differs from step to step; `measure` shows that too.
+The process runs with one thread, and with ``MALLOC_MMAP_THRESHOLD_`` fixed at 128 KB: every larger tensor
+goes back to the system the moment it is freed. By its own rule glibc keeps freed tensors up to 32 MB in a
+heap with holes, and the same step holds more, by how much differs from step to step;
+`measure` shows that too.
 """
 
 from __future__ import annotations
