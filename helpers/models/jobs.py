@@ -321,3 +321,14 @@ def _ladder() -> dict[str, Job]:
 
 #: The out-of-memory ladder of KTO on SmolLM2-135M: every rung keeps what the earlier ones changed.
 LADDER: dict[str, Job] = _ladder()
+
+#: Jobs of the other lists that are measured a second time, with the heap by glibc's own rule.
+HEAP: dict[str, Job] = {
+    name: (FITTED | JUDGED)[name]
+    for name in (
+        "SFT, 2 × 256",
+        "KTO, LoRA, 2 × 256",
+        "135M: SFT, bfloat16, 4 × 512",
+        "135M: SFT, LoRA, float16, 2 × 512",
+    )
+}

@@ -118,7 +118,7 @@ def build(job: Job, trained: bool = True) -> Module:
     if not trained:
         return model.requires_grad_(False).eval()
     if job.checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     if job.trained != "full":
         from peft import LoraConfig, get_peft_model
 
