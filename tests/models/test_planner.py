@@ -8,7 +8,7 @@ import pytest
 
 from helpers.models import peak_worker
 from helpers.models.jobs import CHUNK, CONFIGS, FITTED, JUDGED, LADDER, Job
-from helpers.models.peaks import measure
+from helpers.models.peaks import PARTS, Measured, measure, measured
 from helpers.models.planner import Memory, moments, on_gpu, predict
 from helpers.settings import CourseError
 
@@ -24,7 +24,7 @@ TINY = {
 }
 #: Large enough that a process's own few megabytes do not matter.
 SMALL = {**TINY, "vocab_size": 16384, "hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 4}
-PARTS = ("weights", "gradients", "optimizer", "activations", "logits", "reference")
+BYTES = ("weights", "gradients", "optimizer", "activations", "logits", "reference")
 
 
 # ---- counted by hand
@@ -62,7 +62,7 @@ def test_what_a_full_step_holds_at_its_end() -> None:
     assert memory.optimizer == 8 * parameters
     # a tied embedding: the head's gradient, the embedding's and their sum exist at once
     assert memory.gradients == 4 * (parameters + 2 * 1000 * 64)
-    assert memory.total == sum(getattr(memory, part) for part in PARTS)
+    assert memory.total == sum(getattr(memory, part) for part in BYTES)
 
 
 def test_the_vocabulary_is_held_three_times() -> None:
@@ -215,6 +215,44 @@ def test_the_judged_jobs_are_what_the_issue_asks_for() -> None:
     assert 2 * sum(mostly_tokens(predict(job)) for job in JUDGED.values()) >= len(JUDGED)
 
 
+# ---- the table of what was measured
+
+
+def error(job: Job, step: Measured) -> float:
+    return predict(job).total / step.peak - 1
+
+
+def test_the_planner_is_within_15_percent_of_every_judged_job() -> None:
+    errors = {name: error(JUDGED[name], step) for name, step in measured("judged").items()}
+    assert set(errors) == set(JUDGED)
+    assert {name: one for name, one in errors.items() if abs(one) > 0.15} == {}
+
+
+@pytest.mark.parametrize("part", ["fitted", "ladder"])
+def test_and_of_the_others(part: str) -> None:
+    errors = [error(PARTS[part][name], step) for name, step in measured(part).items()]
+    assert max(map(abs, errors)) <= 0.15
+
+
+def test_glibc_keeps_more_than_the_tensors() -> None:
+    plain = measured("fitted") | measured("judged")
+    for name, step in measured("heap").items():
+        assert step.peak > plain[name].peak
+        assert step.held == pytest.approx(plain[name].held, rel=0.05)
+
+
+def test_a_job_that_was_not_measured_is_not_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PARTS, "ladder", {"one more": Job()})
+    with pytest.raises(CourseError, match="one more"):
+        measured("ladder")
+    changed = {name: replace(job, rank=3) for name, job in FITTED.items()}
+    monkeypatch.setitem(PARTS, "fitted", changed)
+    with pytest.raises(CourseError, match="Not measured yet"):
+        measured("fitted")
+    with pytest.raises(CourseError, match="parts fitted, judged"):
+        measured("others")
+
+
 # ---- bad input
 
 
@@ -249,7 +287,7 @@ def test_a_configuration_of_transformers_is_as_good_as_its_values() -> None:
 
     values = {name: value for name, value in TINY.items() if name != "model_type"}
     assert predict(Job(config=LlamaConfig(**values))) == predict(Job(config=TINY))
-    assert {field.name for field in fields(Memory)} == {*PARTS, "moment"}
+    assert {field.name for field in fields(Memory)} == {*BYTES, "moment"}
 
 
 # ---- the step that is measured
