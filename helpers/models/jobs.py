@@ -133,7 +133,7 @@ class Job:
     """One training step's choices.
 
     Attributes:
-        config: a key of `CONFIGS`, or a transformers configuration, or its values; of Llama's or Qwen2's kind.
+        config: a key of `CONFIGS`, a transformers configuration or its values; of Llama's or Qwen2's kind.
         method: "sft", "dpo" or "kto".
         trained: "full", "lora" (adapters in float32 on frozen weights) or "qlora" (on 4-bit weights, NF4).
         rank: of the adapters; without meaning for "full".
@@ -207,6 +207,10 @@ class Job:
         kind = values.get("model_type")
         if kind not in ("llama", "qwen2"):
             raise CourseError(f"Only models of the kinds llama and qwen2 can be planned, not {kind!r}.")
+        missing = [name for name in CONFIGS["smollm2-135m"] if name not in values]
+        missing = [name for name in missing if name != "max_position_embeddings"]
+        if missing:
+            raise CourseError(f"The configuration lacks {', '.join(missing)}.")
         heads = values["num_attention_heads"]
         return Sizes(
             vocabulary=values["vocab_size"],
@@ -317,3 +321,14 @@ def _ladder() -> dict[str, Job]:
 
 #: The out-of-memory ladder of KTO on SmolLM2-135M: every rung keeps what the earlier ones changed.
 LADDER: dict[str, Job] = _ladder()
+
+#: Jobs of the other lists that are measured a second time, with the heap by glibc's own rule.
+HEAP: dict[str, Job] = {
+    name: (FITTED | JUDGED)[name]
+    for name in (
+        "SFT, 2 × 256",
+        "KTO, LoRA, 2 × 256",
+        "135M: SFT, bfloat16, 4 × 512",
+        "135M: SFT, LoRA, float16, 2 × 512",
+    )
+}

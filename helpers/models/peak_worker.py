@@ -118,7 +118,7 @@ def build(job: Job, trained: bool = True) -> Module:
     if not trained:
         return model.requires_grad_(False).eval()
     if job.checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     if job.trained != "full":
         from peft import LoraConfig, get_peft_model
 
@@ -188,7 +188,7 @@ def loss(job: Job, policy: Module, reference: Module | None, ids: Tensor) -> Ten
 
     if job.method == "sft":
         if job.chunked_loss:
-            return -log_probabilities(job, policy, ids).mean()
+            return -log_probabilities(job, policy, ids).sum() / (ids.numel() - len(ids))
         return policy(input_ids=ids, labels=ids, use_cache=False).loss
     if job.method == "kto":
         mismatched = ids.roll(1, 0)  # as long as the prompts with the answers of their neighbors

@@ -1,6 +1,7 @@
 """Peak memory of a training step, measured: the very step, in a fresh process.
 
-Knows how to start `helpers.models.peak_worker` and read what it says. Knows nothing about predictions.
+Knows how to start `helpers.models.peak_worker` and read what it says, and the committed table of what was
+measured: ``python -m helpers.models.peaks`` measures what is missing in it. Knows nothing about predictions.
 
 What is measured: the resident memory of the process at its highest during one step, less what it held after
 its imports (torch, transformers, and peft or bitsandbytes where the job needs them) and one step of a model
@@ -8,9 +9,10 @@ of 64 units, which starts the libraries' own buffers. Weights, reference and the
 after that baseline, and the count of the peak starts anew (Linux) once they stand, so that what only their
 making took does not count.
 
-The process runs with one thread, and with ``MALLOC_MMAP_THRESHOLD_`` fixed at 128 KB: every larger tensor goes
-back to the system the moment it is freed. By its own rule glibc keeps freed tensors up to 32 MB in a heap
-with holes, and the same step holds more, by how much differs from step to step; `measure` shows that too.
+The process runs with one thread, and with ``MALLOC_MMAP_THRESHOLD_`` fixed at 128 KB: every larger tensor
+goes back to the system the moment it is freed. By its own rule glibc keeps freed tensors up to 32 MB in a
+heap with holes, and the same step holds more, by how much differs from step to step;
+`measure` shows that too.
 """
 
 from __future__ import annotations
@@ -19,12 +21,18 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
 
 from helpers import settings
 from helpers.models import peak_worker
-from helpers.models.jobs import Job
+from helpers.models.jobs import FITTED, HEAP, JUDGED, LADDER, Job
 from helpers.settings import CourseError
+
+TABLE = Path(__file__).with_name("peaks.json")
+#: The parts of the table: name -> its jobs. Those of "heap" were measured with the heap by glibc's own rule.
+PARTS: dict[str, dict[str, Job]] = {"fitted": FITTED, "judged": JUDGED, "ladder": LADDER, "heap": HEAP}
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ def measure(job: Job, glibc_heap: bool = False) -> Measured:
     Raises:
         CourseError: if the process fails, most often for want of memory.
     """
-    values = {field.name: getattr(job, field.name) for field in fields(job)} | {"config": dict(job.values)}
+    values = job_values(job) | {"config": dict(job.values)}
     command = [sys.executable, "-m", peak_worker.__name__, json.dumps(values)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     for name in [name for name in environment if name.startswith("MALLOC_")]:
@@ -71,3 +79,49 @@ def measure(job: Job, glibc_heap: bool = False) -> Measured:
     found = json.loads(done.stdout.splitlines()[-1])
     tokens = job.tokens * job.accumulation
     return Measured(tokens_per_second=tokens / found["cpu_seconds"], **found)
+
+
+def measured(part: str) -> dict[str, Measured]:
+    """What was measured on the machine that this course was made on: name of a job -> its step.
+
+    Args:
+        part: of `PARTS`.
+
+    Raises:
+        CourseError: if there is no such part, or a job of it was not measured as it now stands.
+    """
+    if part not in PARTS:
+        raise CourseError(f"The table of measured peaks has the parts {', '.join(PARTS)}, not {part!r}.")
+    rows = _read()[part]
+    missing = [name for name, job in PARTS[part].items() if rows.get(name, {}).get("job") != job_values(job)]
+    if missing:
+        raise CourseError(f"Not measured yet ({missing[0]}): run `python -m helpers.models.peaks`.")
+    return {name: Measured(**rows[name]["step"]) for name in PARTS[part]}
+
+
+def job_values(job: Job) -> dict[str, Any]:
+    """The job's fields by name."""
+    return {field.name: getattr(job, field.name) for field in fields(job)}
+
+
+def _read() -> dict[str, dict[str, Any]]:
+    empty: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
+    return empty | (json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {})
+
+
+def measure_missing() -> None:
+    """Measure what the table lacks, one job after another; write it after each. Up to 11 GB, and an hour."""
+    for part, jobs in PARTS.items():
+        for name, job in jobs.items():
+            table = _read()
+            if table[part].get(name, {}).get("job") == job_values(job):
+                continue
+            print(f"{part}: {name}", flush=True)
+            step = measure(job, glibc_heap=part == "heap")
+            table[part][name] = {"job": job_values(job), "step": asdict(step)}
+            table[part] = {known: table[part][known] for known in jobs if known in table[part]}
+            TABLE.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    measure_missing()

@@ -5,8 +5,13 @@ Knows which tensors a step of `helpers.models.peak_worker` holds, and when. Know
 A step has a few moments that can be its highest: the reference's forward pass, the loss, the begin of the
 backward pass through the logits, the head and the layers, its end, the optimizer's update. `moments` adds up
 what is held in each, `predict` gives the highest. What is kept for the backward pass is counted tensor by
-tensor as transformers' Llama and Qwen2 keep it with torch's fused attention (a test counts them in the graph):
-attention itself keeps no matrix of sequence × sequence. No constant is fitted to measured peaks.
+tensor as transformers' Llama and Qwen2 keep it with torch's fused attention (a test counts them in the
+graph): attention itself keeps no matrix of sequence × sequence. No constant is fitted to measured peaks.
+
+Not covered: padding (a batch counts as if all its rows were as long as the longest), dropout, mixed precision
+by autocast on float32 weights, and TRL's own output head. TRL 1.16 always makes logits in tiles, up to 4096
+tokens by 32,768 of the vocabulary: one tile on a GPU; on a CPU, where its kernels are missing, about eight,
+which is more than all logits at once for a small batch.
 """
 
 from __future__ import annotations
