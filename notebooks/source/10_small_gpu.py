@@ -199,6 +199,12 @@ lesson.say(
     peak=guessed_peak / GIGA,
     predicted=planned.total / GIGA,
 )
+elsewhere = measured("fitted") | measured("judged")
+lesson.say(
+    "In these processes a freed tensor goes back to the system at once. Left to its own rule the C library keeps some for later; {count} of the steps were measured so, too, and held up to {more:.0%} more.",
+    count=len(measured("heap")),
+    more=max(step.peak / elsewhere[name].peak for name, step in measured("heap").items()) - 1,
+)
 
 # %% tags=["claim"]
 lesson.claim(
@@ -1258,7 +1264,7 @@ lesson.claim(
     scope="real",
     unit="of held-out records",
     within=(-0.05, 0.05),
-    expected="holds",
+    expected="inconclusive",
 )
 lesson.claim(
     ranks,
@@ -1272,6 +1278,19 @@ lesson.claim(
     expected="holds",
 )
 
+
+# %%
+if ranked.records:
+    lesson.say(
+        "Rank 16 opens {times:.0f} times the margin of rank 1 ({wide:.2f} against {narrow:.2f} nats); rank 1 less rank 16 in accuracy: {less}.",
+        times=ranked.interval("rank 16: margin").mean / ranked.interval("rank 1: margin").mean,
+        wide=ranked.interval("rank 16: margin").mean,
+        narrow=ranked.interval("rank 1: margin").mean,
+        less=str(ranked.interval("rank 1 less: accuracy")),
+    )
+
+# %% [markdown]
+# Compare the factor with that of the ranks. It is no sign of what rank 1 *could* learn. $\alpha / r$ is 2 for both, AdamW moves every entry of $B$ by about the learning rate, and $B A x$ adds up $r$ such moves: in the first steps the same learning rate simply is a step $r$ times as long. Whoever compares ranks at one learning rate compares learning rates. In accuracy, which asks for the direction only, rank 1 is not behind; with sixteen held-out records a seed the interval is too wide to call them equal.
 
 # %% [markdown]
 # ### On a GPU
