@@ -1290,7 +1290,7 @@ if ranked.records:
     )
 
 # %% [markdown]
-# Compare the factor with that of the ranks. It is no sign of what rank 1 *could* learn. $\alpha / r$ is 2 for both, AdamW moves every entry of $B$ by about the learning rate, and $B A x$ adds up $r$ such moves: in the first steps the same learning rate simply is a step $r$ times as long. Whoever compares ranks at one learning rate compares learning rates. In accuracy, which asks for the direction only, rank 1 is not behind; with sixteen held-out records a seed the interval is too wide to call them equal.
+# Compare the factor with that of the ranks. It is no sign of what rank 1 *could* learn. $\alpha / r$ is 2 for both, AdamW moves every entry of $B$ by about the learning rate, and $B A x$ adds up $r$ such moves: in the first steps the same learning rate simply is a step $r$ times as long. Whoever compares ranks at one learning rate compares learning rates. In accuracy, which asks for the direction only, rank 1 is not behind; with sixteen held-out records a seed the interval is too wide to call them equal. (An interval is symmetric, so it may run past 1.)
 
 # %% [markdown]
 # ### On a GPU
