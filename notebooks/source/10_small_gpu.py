@@ -128,32 +128,28 @@ plots.table(
 from helpers.models.jobs import FITTED, JUDGED, LADDER
 from helpers.models.peaks import measured
 
-
-def peak_of(part: str, number: int) -> tuple[Job, int]:
-    """A job of the table, and the bytes that its step took."""
-    name, step = list(measured(part).items())[number]
-    return {"fitted": FITTED, "judged": JUDGED, "ladder": LADDER}[part][name], step.peak
+JOBS = {"fitted": FITTED, "judged": JUDGED, "ladder": LADDER}
 
 
 def error_of(part: str, number: int) -> dict[str, float]:
-    """How far the prediction is off, as a share of what was measured."""
-    job, peak = peak_of(part, number)
-    off = predict(job).total / peak - 1
+    """How far a prediction is off, as a share of what was measured."""
+    name, step = list(measured(part).items())[number]
+    off = predict(JOBS[part][name]).total / step.peak - 1
     return {"off": abs(off), "signed": off}
 
 
-@lesson.experiment(seeds=len(JUDGED))
+@lesson.experiment(seeds=len(measured("judged")))
 def planner_error(seed: int) -> dict[str, float]:
     return error_of("judged", seed % 1000)
 
 
-@lesson.experiment(seeds=len(LADDER))
+@lesson.experiment(seeds=len(measured("ladder")))
 def ladder_error(seed: int) -> dict[str, float]:
     return error_of("ladder", seed % 1000)
 
 
 # %%
-judged = lesson.measure(planner_error, live=len(JUDGED))
+judged = lesson.measure(planner_error, live=planner_error.seeds)
 
 
 def mostly_tokens(job: Job) -> bool:
@@ -170,12 +166,11 @@ LOOKS = {
 figure, axes = plots.new_figure(820, 640)
 axes.axvspan(-15, 15, facecolor="#f1f1f1", edgecolor="#c8c8c8", hatch="///", linewidth=0, label="±15%")
 points, labels = {name: [] for name in LOOKS}, []
-for part, jobs in [("fitted", FITTED), ("judged", JUDGED)]:
-    for number, name in enumerate(jobs):
-        job, peak = peak_of(part, number)
-        kinds_of = list(LOOKS)[0 if part == "fitted" else 1 if mostly_tokens(job) else 2]
-        points[kinds_of].append((100 * error_of(part, number)["signed"], len(labels)))
-        labels.append(f"{name} ({peak / GIGA:.1f} GB)")
+for part in ("fitted", "judged"):
+    for number, (name, step) in enumerate(measured(part).items()):
+        kind = list(LOOKS)[0 if part == "fitted" else 1 if mostly_tokens(JOBS[part][name]) else 2]
+        points[kind].append((100 * error_of(part, number)["signed"], len(labels)))
+        labels.append(f"{name} ({step.peak / GIGA:.1f} GB)")
 for name, (marker, color) in LOOKS.items():
     look = {"linestyle": "none", "marker": marker, "markersize": 7, "color": color}
     axes.plot(*zip(*points[name], strict=True), **look, label=name)
@@ -187,7 +182,7 @@ figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=9.5)
 off = judged.values("off")
 plots.show(
     figure,
-    alt=f"Dot plot of the planner's error for {len(FITTED)} jobs seen while it was written and {len(JUDGED)} that judge it, "
+    alt=f"Dot plot of the planner's error for {len(points['seen while it was written'])} jobs seen while it was written and {len(off)} that judge it, "
     f"with a band of ±15%. Of those that judge it, {sum(one <= 0.15 for one in off)} lie inside; the largest error is {max(off):.0%}.",
 )
 guessed_peak = measured("judged")["135M: KTO, with a copy, 4 × 512"].peak
@@ -195,7 +190,7 @@ lesson.say(
     "Of {count} steps that judge the planner, {inside} are predicted within 15%; {tokens} of them are mostly activations and logits. The training of your guess took {peak:.2f} GB; predicted were {predicted:.2f}.",
     count=len(off),
     inside=sum(one <= 0.15 for one in off),
-    tokens=sum(map(mostly_tokens, JUDGED.values())),
+    tokens=len(points["judges it, mostly activations and logits"]),
     peak=guessed_peak / GIGA,
     predicted=planned.total / GIGA,
 )
@@ -406,11 +401,10 @@ plots.table(
 # Rungs do not add up: what one has made small, the next cannot save again, and the highest moment of a step moves elsewhere. So here is a whole climb, KTO of the same model with eight rows of 128 tokens. Each bar keeps all that the earlier ones changed. Bars are predicted, part by part; black diamonds are measured.
 
 # %%
-climbed = lesson.measure(ladder_error, live=len(LADDER))
-steps = measured("ladder")
+climbed = lesson.measure(ladder_error, live=ladder_error.seeds)
 bars = [
-    Bar(name if number == 0 else f"+ {name}", predict(job), steps[name].peak)
-    for number, (name, job) in enumerate(LADDER.items())
+    Bar(f"+ {name}" if number else name, predict(LADDER[name]), step.peak)
+    for number, (name, step) in enumerate(measured("ladder").items())
 ]
 plots.show(
     memory_figure(bars, xlabel="peak of one step (GB): predicted, and in brackets measured"),
