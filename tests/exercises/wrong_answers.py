@@ -919,6 +919,138 @@ def worth_over_all_classes(p: float, classes: int) -> float:
     return 1 / remains**2 if remains > 1e-9 else math.inf
 
 
+# --- lesson 10 ----------------------------------------------------------------------------------------------
+
+
+def batch_rounded(free_bytes: float, length: int, vocabulary: int, numbers: int, copies: int) -> int:
+    return round(free_bytes / (length * vocabulary * numbers * copies))
+
+
+def batch_below_zero(free_bytes: float, length: int, vocabulary: int, numbers: int, copies: int) -> int:
+    return int(free_bytes // (length * vocabulary * numbers * copies))
+
+
+def batch_one_copy(free_bytes: float, length: int, vocabulary: int, numbers: int, copies: int) -> int:
+    return max(0, int(free_bytes // (length * vocabulary * numbers)))
+
+
+def batch_of_four_bytes(free_bytes: float, length: int, vocabulary: int, numbers: int, copies: int) -> int:
+    return max(0, int(free_bytes // (length * vocabulary * 4 * copies)))
+
+
+def batch_of_fractions(free_bytes: float, length: int, vocabulary: int, numbers: int, copies: int) -> float:
+    return max(0.0, free_bytes / (length * vocabulary * numbers * copies))
+
+
+def batch_at_least_one(free_bytes: float, length: int, vocabulary: int, numbers: int, copies: int) -> int:
+    return max(1, int(free_bytes // (length * vocabulary * numbers * copies)))
+
+
+def lora_without_rank(x, frozen_output, a, b, alpha):
+    return frozen_output + alpha * (x @ a.T @ b.T)
+
+
+def lora_without_alpha(x, frozen_output, a, b, alpha):
+    return frozen_output + (x @ a.T @ b.T) / a.shape[0]
+
+
+def lora_divided_by_inputs(x, frozen_output, a, b, alpha):
+    return frozen_output + alpha / a.shape[1] * (x @ a.T @ b.T)
+
+
+def lora_adapter_alone(x, frozen_output, a, b, alpha):
+    return alpha / a.shape[0] * (x @ a.T @ b.T)
+
+
+def lora_in_place(x, frozen_output, a, b, alpha):
+    frozen_output += alpha / a.shape[0] * (x @ a.T @ b.T)
+    return frozen_output
+
+
+def lora_not_transposed(x, frozen_output, a, b, alpha):
+    return frozen_output + alpha / a.shape[0] * (b @ a @ x)
+
+
+def lora_detached(x, frozen_output, a, b, alpha):
+    return frozen_output + alpha / a.shape[0] * (x @ a.detach().T @ b.detach().T)
+
+
+def lora_only_b_trained(x, frozen_output, a, b, alpha):
+    return frozen_output + alpha / a.shape[0] * (x @ a.detach().T @ b.T)
+
+
+def count_whole_matrices(shapes, rank):
+    return sum(rank * outputs * inputs for outputs, inputs in shapes)
+
+
+def count_only_a(shapes, rank):
+    return sum(rank * inputs for _, inputs in shapes)
+
+
+def count_without_rank(shapes, rank):
+    return sum(outputs + inputs for outputs, inputs in shapes)
+
+
+def count_square(shapes, rank):
+    return sum(2 * rank * inputs for _, inputs in shapes)
+
+
+def count_first_only(shapes, rank):
+    return rank * sum(shapes[0]) if shapes else 0
+
+
+def step_unscaled_in_float16(weight, scaled_gradient, scale, learning_rate):
+    if not scaled_gradient.isfinite().all():
+        return weight, scale / 2
+    return weight - learning_rate * (scaled_gradient / scale).float(), scale
+
+
+def step_not_unscaled(weight, scaled_gradient, scale, learning_rate):
+    if not scaled_gradient.isfinite().all():
+        return weight, scale / 2
+    return weight - learning_rate * scaled_gradient.float(), scale
+
+
+def step_never_skipped(weight, scaled_gradient, scale, learning_rate):
+    return weight - learning_rate * scaled_gradient.float() / scale, scale
+
+
+def step_looks_for_inf_only(weight, scaled_gradient, scale, learning_rate):
+    if scaled_gradient.isinf().any():
+        return weight, scale / 2
+    return weight - learning_rate * scaled_gradient.float() / scale, scale
+
+
+def step_scale_kept(weight, scaled_gradient, scale, learning_rate):
+    if not scaled_gradient.isfinite().all():
+        return weight, scale
+    return weight - learning_rate * scaled_gradient.float() / scale, scale
+
+
+def step_scale_doubled(weight, scaled_gradient, scale, learning_rate):
+    if not scaled_gradient.isfinite().all():
+        return weight, scale * 2
+    return weight - learning_rate * scaled_gradient.float() / scale, scale
+
+
+def step_of_good_entries(weight, scaled_gradient, scale, learning_rate):
+    good = scaled_gradient.isfinite()
+    gradient = torch.where(good, scaled_gradient, 0).float() / scale
+    return weight - learning_rate * gradient, scale if good.all() else scale / 2
+
+
+def step_in_float16(weight, scaled_gradient, scale, learning_rate):
+    if not scaled_gradient.isfinite().all():
+        return weight, scale / 2
+    return (weight.half() - learning_rate * scaled_gradient / scale), scale
+
+
+def step_uphill(weight, scaled_gradient, scale, learning_rate):
+    if not scaled_gradient.isfinite().all():
+        return weight, scale / 2
+    return weight + learning_rate * scaled_gradient.float() / scale, scale
+
+
 # --- lesson 11 ----------------------------------------------------------------------------------------------
 
 
@@ -1286,6 +1418,42 @@ def wrong_films_in_place(rows, samples):
 
 
 WRONG: dict[str, list[Callable[..., Any]]] = {
+    "largest_batch": [
+        batch_rounded,
+        batch_below_zero,
+        batch_one_copy,
+        batch_of_four_bytes,
+        batch_of_fractions,
+        batch_at_least_one,
+    ],
+    "lora_forward": [
+        lora_without_rank,
+        lora_without_alpha,
+        lora_divided_by_inputs,
+        lora_adapter_alone,
+        lora_in_place,
+        lora_not_transposed,
+        lora_detached,
+        lora_only_b_trained,
+    ],
+    "trainable_parameters": [
+        count_whole_matrices,
+        count_only_a,
+        count_without_rank,
+        count_square,
+        count_first_only,
+    ],
+    "scaled_step": [
+        step_unscaled_in_float16,
+        step_not_unscaled,
+        step_never_skipped,
+        step_looks_for_inf_only,
+        step_scale_kept,
+        step_scale_doubled,
+        step_of_good_entries,
+        step_in_float16,
+        step_uphill,
+    ],
     "caption_for": [
         caption_forgets_place,
         caption_of_one_scene,
