@@ -5,12 +5,16 @@ Importing this package is instant: torch, transformers and matplotlib load when 
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from helpers.lesson.session import Lesson
 
 __version__ = "0.1.0"
+
+# Where it is installed, it warns on import, on some processors, of a package that only inference would use.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def begin(number: str) -> Lesson:

@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("file", metavar="FILE", type=Path, help="messages, prompts with answers, pairs or texts")
     one.add_argument("--test", metavar="FILE", type=Path, help="a file of what the data must not hold")
     one.add_argument("--out", metavar="FOLDER", type=Path, help="also write the report and a dataset card")
+    one = add("train", "train as a recipe says, or go on where it stopped; also under accelerate launch")
+    one.add_argument("recipe", metavar="CONFIG.yaml", type=Path, help="the settings of the training")
     add("address", "set the address that launch links use, and rebuild them").add_argument(
         "url", metavar="URL", help="https://github.com/OWNER/NAME"
     )
@@ -177,6 +179,10 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         from helpers.course import audit
 
         return audit.run(options.file, options.test, options.out)
+    if command == "train":
+        from helpers.course import train
+
+        return train.run(options.recipe)
     from helpers.course import build
     from helpers.manifest import set_address
 
