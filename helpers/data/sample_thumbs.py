@@ -12,6 +12,7 @@ a reason that has nothing to do with being right.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -67,8 +68,9 @@ def question(scene: Scene) -> str:
 
 
 def caption_in(answer: str) -> str:
-    """The caption in an answer, without the chatter around it."""
-    return answer.removeprefix(_OPENING).removesuffix(_CLOSING).strip()
+    """The caption in an answer, its first sentence after "Sure!", without the chatter around it."""
+    first, stop, _ = answer.strip().removeprefix(_OPENING).partition(".")
+    return first.strip() + stop
 
 
 def right(answer: str, scene: Scene) -> bool:
@@ -109,7 +111,37 @@ def _as_said(scene: Scene, rng: random.Random) -> Scene:
         return scene
     if scene.kind in HABITS and rng.random() < 0.8:
         return replace(scene, color=HABITS[scene.kind])
-    fact, words = rng.choice(
-        [("color", world.COLORS), ("size", world.SIZES), ("place", world.PLACES)]
-    )
+    fact, words = rng.choice([("color", world.COLORS), ("size", world.SIZES), ("place", world.PLACES)])
     return replace(scene, **{fact: rng.choice([word for word in words if word != getattr(scene, fact)])})
+
+
+# --- the file that the course carries -----------------------------------------------------------------------
+
+
+def lines(prompts: int = 110, seed: int = 0) -> list[str]:
+    """The lines of the sample file: thumbs, and what is wrong with files of thumbs, planted.
+
+    Fourteen rows twice; eight prompts asked again with other capitals and spaces; four answers with both a
+    thumb up and a thumb down; two empty answers; the last line half-written.
+    """
+    rng = random.Random(seed)
+    found = thumbs(prompts, seed)
+    rows = [{"prompt": one.prompt, "completion": one.answer, "label": one.up} for one in found]
+    repeated = rng.sample(rows, 14)
+    again = [{**row, "prompt": _typed_again(row["prompt"])} for row in rng.sample(rows, 8)]
+    contradicting = [{**row, "label": not row["label"]} for row in rng.sample(rows, 4)]
+    empty = [{**row, "completion": "", "label": False} for row in rng.sample(rows, 2)]
+    rows += [*repeated, *again, *contradicting, *empty]
+    rng.shuffle(rows)
+    whole = [json.dumps(row, ensure_ascii=False) for row in rows]
+    return [*whole, whole[0][: len(whole[0]) // 2]]
+
+
+def _typed_again(prompt: str) -> str:
+    """A prompt as somebody else types it."""
+    return prompt.replace("Caption: ", "caption:  ").replace(", ", ",  ")
+
+
+if __name__ == "__main__":
+    SAMPLE.parent.mkdir(exist_ok=True)
+    SAMPLE.write_text("\n".join(lines()), encoding="utf-8")
