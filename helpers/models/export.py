@@ -1,7 +1,7 @@
-"""A trained model made ready to leave this machine: adapters merged, GGUF, a model card, the hub.
+"""A trained model made ready to leave this machine: as GGUF, with a model card, on the hub.
 
-Knows the folders that transformers and peft write, and the GGUF layout of a Llama. Knows nothing about how a
-model was trained or what it is worth. Nothing leaves this machine unless :func:`push` is called, and then
+Knows the folders that transformers writes, and the GGUF layout of a Llama. Knows nothing about how a model
+was trained or what it is worth. Nothing leaves this machine unless :func:`push` is called, and then
 into a private repository.
 """
 
@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from helpers.models.bars import without_bars
 from helpers.models.convert import _OUTER, _PER_BLOCK  # GGUF's names, read there and written here
-from helpers.settings import CourseError, quiet
+from helpers.settings import CourseError
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
@@ -28,55 +25,9 @@ if TYPE_CHECKING:
 Precision = Literal["f16", "q8_0"]
 
 _WEIGHTS = "model.safetensors"
-_ADAPTER = "adapter_config.json"
 #: How a tokenizer cuts text before its merges, by the steps in its file, and llama.cpp's name for it.
 _PRE = {("ByteLevel",): "gpt-2", ("Digits", "ByteLevel"): "smollm"}
 _CONVERTER = "llama.cpp's own convert_hf_to_gguf.py may know it"
-
-
-# --- adapters -----------------------------------------------------------------------------------------------
-
-
-def merge(base: Path, adapters: Sequence[Path], folder: Path) -> None:
-    """Add LoRA adapters into the weights they were trained on, one after another, and store the result.
-
-    W + (alpha / rank) · B A for each adapted matrix (Hu et al., *LoRA*, 2021, section 4.1), in 32 bits. The
-    result is an ordinary folder of transformers, safetensors and tokenizer, with no trace of peft.
-
-    Args:
-        base: the folder of the model that the first adapter was trained on.
-        adapters: folders as peft stores them, each trained on the model that the ones before it make.
-        folder: is written anew.
-
-    Raises:
-        CourseError: if a folder holds no model, no adapter, or one that does not fit; `folder` is then as it
-            was.
-    """
-    quiet()
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    for adapter in adapters:
-        if not (adapter / _ADAPTER).is_file():
-            raise CourseError(f"{adapter} holds no adapter ({_ADAPTER} is missing): train first.")
-    try:
-        with without_bars():
-            model = AutoModelForCausalLM.from_pretrained(base, dtype="float32", local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise CourseError(f"{base} holds no language model that can be read ({_first(error)}).") from error
-    try:
-        for adapter in adapters:
-            model = PeftModel.from_pretrained(model, adapter, local_files_only=True).merge_and_unload()
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise CourseError(
-            f"{adapter} does not fit the model in {base} ({_first(error)}): merge each adapter into the model "
-            "that it was trained on."
-        ) from error
-    with _replaced(folder) as part:
-        with without_bars():
-            model.save_pretrained(part)
-        tokenizer.save_pretrained(part)
 
 
 # --- GGUF ---------------------------------------------------------------------------------------------------
@@ -296,22 +247,6 @@ def _json(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CourseError(f"{path} cannot be read ({_first(error)}).") from error
-
-
-@contextmanager
-def _replaced(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder` that takes its place when the with-block ends well."""
-    part = folder.with_name(f".{folder.name}.part")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        yield part
-        shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
-    except OSError as error:
-        raise CourseError(f"{folder} cannot be written ({error.strerror or error}).") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _first(error: Exception) -> str:

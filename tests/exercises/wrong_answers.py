@@ -1006,6 +1006,154 @@ def turn_once(degrees: float) -> float:
     return degrees - 360 if degrees > 180 else degrees
 
 
+# --- lesson 12 ----------------------------------------------------------------------------------------------
+
+
+def motion_in_bytes(clips: np.ndarray) -> np.ndarray:
+    return clips[:, :-1] - clips[:, -1:]
+
+
+def motion_in_signed_bytes(clips: np.ndarray) -> np.ndarray:
+    return (clips[:, :-1].astype(np.int16) - clips[:, -1:]).astype(np.int8)
+
+
+def motion_without_sign(clips: np.ndarray) -> np.ndarray:
+    return np.abs(clips[:, :-1].astype(np.int16) - clips[:, -1:])
+
+
+def motion_with_the_median(clips: np.ndarray) -> np.ndarray:
+    return clips.astype(np.int16) - clips[:, -1:]
+
+
+def motion_between_frames(clips: np.ndarray) -> np.ndarray:
+    return np.diff(clips.astype(np.int16), axis=1)
+
+
+def motion_from_the_first_film(clips: np.ndarray) -> np.ndarray:
+    return clips[:, :-1].astype(np.int16) - clips[0, -1]
+
+
+def _cloze(scores: torch.Tensor, hidden: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    right = torch.arange(8).expand(len(scores), 8)
+    return cross_entropy(scores.masked_fill(out, -torch.inf)[hidden], right[hidden])
+
+
+def _shown_columns(scores: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    out = torch.zeros_like(scores, dtype=torch.bool)
+    out[:, :, :8] = ~hidden[:, None, :]
+    return out
+
+
+def cloze_all_candidates(scores: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    return _cloze(scores, hidden, torch.zeros_like(scores, dtype=torch.bool))
+
+
+def cloze_without_others(scores: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    return _cloze(scores[:, :, :8], hidden, ~hidden[:, None, :].expand(-1, 8, -1))
+
+
+def cloze_of_all_places(scores: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    flat = scores.masked_fill(_shown_columns(scores, hidden), -30.0).flatten(0, 1)
+    return cross_entropy(flat, torch.arange(8).repeat(len(scores)))
+
+
+def cloze_rows_masked(scores: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    out = torch.zeros_like(scores, dtype=torch.bool)
+    out[:, :, :8] = ~hidden[:, :, None]
+    return _cloze(scores, hidden, out)
+
+
+def cloze_summed(scores: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    return _cloze(scores, hidden, _shown_columns(scores, hidden)) * hidden.sum()
+
+
+def cloze_mean_of_films(scores: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    out = _shown_columns(scores, hidden)
+    return torch.stack([_cloze(scores[[i]], hidden[[i]], out[[i]]) for i in range(len(scores))]).mean()
+
+
+def cloze_hidden_and_shown_exchanged(scores: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    return _cloze(scores, ~hidden, _shown_columns(scores, ~hidden))
+
+
+_SIDES = {
+    "walks left": "walks right",
+    "walks right": "walks left",
+    "spins left": "spins right",
+    "spins right": "spins left",
+}
+
+
+def mirror_keeps_labels(clips: np.ndarray, verbs: list[str]) -> tuple[np.ndarray, list[str]]:
+    return clips[:, :, :, ::-1], list(verbs)
+
+
+def mirror_upside_down(clips: np.ndarray, verbs: list[str]) -> tuple[np.ndarray, list[str]]:
+    return clips[:, :, ::-1], [_SIDES.get(verb, verb) for verb in verbs]
+
+
+def mirror_in_time(clips: np.ndarray, verbs: list[str]) -> tuple[np.ndarray, list[str]]:
+    return clips[:, ::-1], [_SIDES.get(verb, verb) for verb in verbs]
+
+
+def mirror_in_color(clips: np.ndarray, verbs: list[str]) -> tuple[np.ndarray, list[str]]:
+    return clips[..., ::-1], [_SIDES.get(verb, verb) for verb in verbs]
+
+
+def mirror_reverses_all_pairs(clips: np.ndarray, verbs: list[str]) -> tuple[np.ndarray, list[str]]:
+    return clips[:, :, :, ::-1], [world.REVERSE.get(verb, verb) for verb in verbs]
+
+
+def mirror_walks_only(clips: np.ndarray, verbs: list[str]) -> tuple[np.ndarray, list[str]]:
+    return clips[:, :, :, ::-1], [_SIDES[verb] if "walks" in verb else verb for verb in verbs]
+
+
+def mirror_drops_the_others(clips: np.ndarray, verbs: list[str]) -> tuple[np.ndarray, list[str]]:
+    return clips[:, :, :, ::-1], [_SIDES[verb] for verb in verbs if verb in _SIDES]
+
+
+def _crossed(amounts: list[float], ours: list[float], theirs: list[float], between: Callable) -> float | None:
+    lead = [mine - other for mine, other in zip(ours, theirs, strict=True)]
+    if lead[0] <= 0:
+        return amounts[0]
+    for i in range(1, len(lead)):
+        if lead[i] <= 0:
+            return between(amounts[i - 1], amounts[i], lead[i - 1] / (lead[i - 1] - lead[i]))
+    return None
+
+
+def crossing_not_on_the_logarithm(amounts: list, ours: list, theirs: list) -> float | None:
+    return _crossed(amounts, ours, theirs, lambda a, b, share: a + (b - a) * share)
+
+
+def crossing_at_the_next_amount(amounts: list, ours: list, theirs: list) -> float | None:
+    return _crossed(amounts, ours, theirs, lambda a, b, share: b)
+
+
+def crossing_share_turned(amounts: list, ours: list, theirs: list) -> float | None:
+    return _crossed(amounts, ours, theirs, lambda a, b, share: a * (b / a) ** (1 - share))
+
+
+def crossing_last_when_never(amounts: list, ours: list, theirs: list) -> float:
+    found = _crossed(amounts, ours, theirs, lambda a, b, share: a * (b / a) ** share)
+    return amounts[-1] if found is None else found
+
+
+def crossing_zero_at_once(amounts: list, ours: list, theirs: list) -> float | None:
+    found = _crossed(amounts, ours, theirs, lambda a, b, share: a * (b / a) ** share)
+    return 0.0 if ours[0] <= theirs[0] else found
+
+
+def crossing_the_last_time(amounts: list, ours: list, theirs: list) -> float | None:
+    lead = [mine - other for mine, other in zip(ours, theirs, strict=True)]
+    found = amounts[0] if lead[0] <= 0 else None
+    for i in range(1, len(lead)):
+        if lead[i - 1] > 0 >= lead[i]:
+            share = lead[i - 1] / (lead[i - 1] - lead[i])
+            found = amounts[i - 1] * (amounts[i] / amounts[i - 1]) ** share
+    return found
+
+
 WRONG: dict[str, list[Callable[..., Any]]] = {
     "caption_for": [
         caption_forgets_place,
@@ -1186,4 +1334,38 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         control_ignores_seed,
     ],
     "apparent_turn": [turn_modulo, turn_other_half, turn_mirrored, turn_once],
+    "motion": [
+        motion_in_bytes,
+        motion_in_signed_bytes,
+        motion_without_sign,
+        motion_with_the_median,
+        motion_between_frames,
+        motion_from_the_first_film,
+    ],
+    "cloze_loss": [
+        cloze_all_candidates,
+        cloze_without_others,
+        cloze_of_all_places,
+        cloze_rows_masked,
+        cloze_summed,
+        cloze_mean_of_films,
+        cloze_hidden_and_shown_exchanged,
+    ],
+    "mirror": [
+        mirror_keeps_labels,
+        mirror_upside_down,
+        mirror_in_time,
+        mirror_in_color,
+        mirror_reverses_all_pairs,
+        mirror_walks_only,
+        mirror_drops_the_others,
+    ],
+    "crossing": [
+        crossing_not_on_the_logarithm,
+        crossing_at_the_next_amount,
+        crossing_share_turned,
+        crossing_last_when_never,
+        crossing_zero_at_once,
+        crossing_the_last_time,
+    ],
 }
