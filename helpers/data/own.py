@@ -67,7 +67,7 @@ def read(path: str | Path) -> Own:
         if isinstance(item, BrokenLine):
             left_out["broken line"] += 1
             continue
-        columns.update(item[1])
+        columns.update(list(item[1]))
         judged = _judged(item[1])
         if judged is None:
             left_out["no thumb and no pair"] += 1

@@ -214,15 +214,15 @@ def start_in(folder: Path) -> Path:
 
 
 # %% tags=["real"]
-STEPS = {"SFT": 14, "more SFT": 10, "KTO": 10}
+STEPS = {"SFT": 12, "more SFT": 6, "KTO": 6}
 
 
 def stages(model: Path, data: Path, output: Path, ups: int, downs: int, seed: int) -> dict[str, Recipe]:
     """SFT on the ups; from there KTO on all thumbs, and, as a control, as many steps of more SFT."""
-    common = {"model": str(model), "data": data, "batch_size": 8, "seed": seed, "warmup_steps": 2}
+    common = {"model": str(model), "data": data, "batch_size": 8, "seed": seed, "warmup_steps": 0}
     sft = Recipe(method="sft", output=output / "sft", learning_rate=1e-3, steps=STEPS["SFT"], **common)
     more = dataclasses.replace(
-        sft, output=output / "more", learning_rate=3e-4, steps=STEPS["KTO"], start=sft.output
+        sft, output=output / "more", learning_rate=5e-4, steps=STEPS["KTO"], start=sft.output
     )
     kto = dataclasses.replace(
         more,
@@ -472,10 +472,10 @@ def per_token(model, tokenizer, chats: list[tuple[str, str]]) -> np.ndarray:
 def examined(model, tokenizer, scenes, held_out: list[Thumbed], seed: int) -> dict[str, float]:
     """One answer to every prompt of the test, what the verifier says of it; and log-probabilities."""
     questions = [sample_thumbs.question(scene) for scene in scenes]
-    answers = small.sample(model, tokenizer, questions, seed, longest=32)
+    answers = small.sample(model, tokenizer, questions, seed, longest=28)
     found = {"everyday": float(per_token(model, tokenizer, EVERYDAY).mean())}
     for up, name in [(True, "ups"), (False, "downs")]:
-        chats = [(thumb.prompt, thumb.answer) for thumb in held_out if thumb.up == up][:12]
+        chats = [(thumb.prompt, thumb.answer) for thumb in held_out if thumb.up == up][:8]
         found[f"held-out {name}"] = float(per_token(model, tokenizer, chats).mean())
     for number, (answer, scene) in enumerate(zip(answers, scenes, strict=True)):
         found[f"right {number}"] = sample_thumbs.right(answer, scene)
@@ -527,8 +527,8 @@ def own_model(seed: int) -> dict[str, float]:
     kept = set(rng.sample(prompts, len(prompts) // 5))
     train = [thumb for thumb in thumbs if thumb.prompt not in kept]
     held_out = [thumb for thumb in thumbs if thumb.prompt in kept]
-    drawn = sample_thumbs.scenes(lesson.size(48, smoke=12), 15_000_000 + seed)
-    scenes = [s for s in drawn if sample_thumbs.question(s) not in prompts][: lesson.size(32, smoke=4)]
+    drawn = sample_thumbs.scenes(lesson.size(36, smoke=12), 15_000_000 + seed)
+    scenes = [s for s in drawn if sample_thumbs.question(s) not in prompts][: lesson.size(24, smoke=4)]
     ups = sum(thumb.up for thumb in train)
     measures: dict[str, float] = {}
 
