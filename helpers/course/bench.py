@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from helpers import settings
+from helpers.course.bench_fleet import fleet_rows
 from helpers.course.bench_synthesis import synthesis_rows
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def run() -> int:
     ratio = by_name["pictures, 32 px"] / by_name["naive: every sprite anew"]
     print(f"{'against the naive loop':28} {ratio:12,.0f} times as fast")
     print(f"{'import helpers':28} {import_seconds() * 1000:12,.0f} ms")
-    compared = [*video_ratios(), *training_speedups(), *synthesis_rows()]
+    compared = [*video_ratios(), *training_speedups(), *synthesis_rows(), *fleet_rows()]
     for entry in compared:
         print(entry)
     return int(any(entry.too_slow for entry in [*rates, *compared]))

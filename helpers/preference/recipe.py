@@ -456,9 +456,9 @@ def _last_checkpoint(output: Path) -> str | None:
 
 
 def _logged(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What was logged at steps, as JSON can hold it: a number that is not finite becomes null."""
+    """What was logged at steps, in one order, as JSON can hold it: what is not finite becomes null."""
     return [
-        {name: value if math.isfinite(value) else None for name, value in entry.items()}
+        {name: entry[name] if math.isfinite(entry[name]) else None for name in sorted(entry)}
         for entry in history
         if "loss" in entry
     ]
@@ -536,7 +536,7 @@ def _trainer(recipe: Recipe, data: Dataset, start: Path | None, split: tuple[int
 
         model = PeftModel.from_pretrained(model, start, is_trainable=recipe.trained != "full")
         if recipe.trained == "full":
-            model = model.merge_and_unload()
+            model = model.merge_and_unload().requires_grad_(True)  # putting the adapter in froze the rest
         else:
             _require_same_adapter(recipe, model)
     elif recipe.trained != "full":

@@ -47,6 +47,7 @@ def test_what_is_below_or_above_the_limit_fails_the_benchmark(monkeypatch, capsy
     )
     monkeypatch.setattr(bench, "training_speedups", lambda: [])
     monkeypatch.setattr(bench, "synthesis_rows", lambda: [row])
+    monkeypatch.setattr(bench, "fleet_rows", lambda: [])
     assert bench.run() == int(slow)
     assert ("✘ too slow" in capsys.readouterr().out) == slow
 

@@ -17,7 +17,7 @@ from helpers.course import bench, build, evidence, real, refresh, run, setup, th
 from helpers.settings import CourseError
 
 NAMES = ["setup", "run", "lab", "test", "doctor", "lessons", "warm", "evidence"]
-NAMES += ["real", "bench", "thumbs", "address"]
+NAMES += ["real", "bench", "thumbs", "audit", "train", "address"]
 
 
 @pytest.fixture(autouse=True)
