@@ -242,7 +242,7 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "Your file has 400 rows: 100 prompts with four answers each. You hold out 80 rows drawn at random. What does the test measure?",
             [
-                "how the model does on new prompts",
+                "how the model does on new prompts, as each of the 80 rows was drawn at random and kept out of training",
                 "also what it remembers: nearly every test prompt was trained on with other answers",
                 "nothing, as 80 rows are too few for an interval",
             ],
@@ -258,7 +258,7 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "After KTO the win rate is 64%, and at equal length 51%. Which sentence may stand on the card?",
             [
-                "“Preferred in 64% of comparisons”",
+                "“Preferred in 64% of comparisons with the model before, on prompts that were held out”",
                 "“No better than before”",
                 "“Preferred in 64%; answers are longer, and at equal length it is about even”",
             ],
@@ -268,7 +268,7 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "KTO's model beats the SFT model that it started from. What is missing before you credit KTO?",
             [
-                "a larger model",
+                "a larger model, as small ones gain from nearly any training",
                 "the same number of further steps without thumbs down",
                 "a lower learning rate for the SFT model",
             ],

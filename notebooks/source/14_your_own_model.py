@@ -596,7 +596,7 @@ plots.table(
 )
 
 # %% [markdown]
-# On a GPU add what CUDA itself takes (lesson 10 says how it guesses that; this course had no GPU to measure it on).
+# Python and the libraries come on top, and on a GPU what CUDA itself takes (lesson 10 says what is known of that; this course had no GPU to measure it on). The planner counts adapters beside the four matrices of attention; our recipe puts them beside all seven of a layer, which costs a little more.
 #
 # **How long?** Trust no table of speeds: *measure three steps*, of this recipe, on this machine, with these data, and multiply. Steps of KTO cost more than steps of SFT: the frozen reference reads every answer too, and for z₀ mismatched answers are read twice more. So measure each. The cell below is the whole formula. The seconds per step in it come from the training of section 6, on one CPU core; put your own there, and your machine's price.
 
@@ -781,7 +781,7 @@ if real_run.records:
 # How to read them aloud, here and in your own run:
 #
 # - **The loss of SFT** falls steeply while the model learns the form of the answers, then slowly. If it falls towards 0 on your file, the model learns your file by heart: fewer rounds.
-# - **KTO's rewards must start at exactly 0**: the model *is* the reference then. If they do not, the reference is another model (lesson 09).
+# - A **reward** is β times the log-ratio: how much likelier the model finds an answer than the reference does. **KTO's rewards must start at exactly 0**: the model *is* the reference then. If they do not, the reference is another model (lesson 09).
 # - **The two sides must part.** Their distance is what was learned. *Which* side moves tells how: answers with a thumb up and a thumb down share most of their words, and pushing down is easier than lifting. A little falling of both is usual; where both fall by tens, samples soon are no sentences any more. Then take a third of the learning rate, or a higher β.
 # - **The loss of KTO says little**: it averages ups and downs, whose shares differ from batch to batch.
 
@@ -948,7 +948,7 @@ if real_run.records:
 # %% [markdown]
 # ## 7 · On a GPU
 #
-# The same recipes with the tier's model from the hub, three rounds of your data, on a GPU as **QLoRA**: the frozen weights in 4 bits, if `bitsandbytes` is installed. Write into a folder that outlives the machine (on Colab a mounted Drive), then a disconnect costs 20 steps at most. **No GPU has run this section**: its lines are tested on a CPU with tiny models under the hub's names.
+# The same recipes with the tier's own model, which the hub (Hugging Face's store of models) has, three rounds of your data, on a GPU as **QLoRA**: the frozen weights in 4 bits, if `bitsandbytes` is installed. Write into a folder that outlives the machine (on Colab a mounted Drive), then a disconnect costs 20 steps at most. **No GPU has run this section**: its lines are tested on a CPU with tiny models under the hub's names.
 #
 # What follows after it, your own eyes and the export, takes these models where they are, and the rehearsal's otherwise.
 
@@ -1052,7 +1052,7 @@ for name in written:
         lesson.say("{name}: you have judged none of its answers yet.", name=name)
 
 # %% [markdown]
-# Six answers each say little: with 6 of 6 against 3 of 6 chance alone does as well in more than one case of ten. Twenty pairs, two people, and an agreed question (“is it right?”, not “do you like it?”) make it a measurement.
+# Six answers each say little: a difference as large as 6 of 6 against 3 of 6 comes by chance alone in about one case of six. Twenty pairs, two people, and an agreed question (“is it right?”, not “do you like it?”) make it a measurement.
 #
 # ## 9 · Hand it on
 #
