@@ -428,7 +428,7 @@ def at_equal_length(wins: list[float], extra_words: list[float]) -> float:
 at_equal_length = lesson.check(at_equal_length)
 
 # %% [markdown]
-# Two judges will compare the models, prompt by prompt. **The verdict** asks only whether a caption is right; two right ones tie. **The wordy judge** asks that first, and if both are right or both wrong takes the longer answer. You cannot ask such a judge to be fair, but you can read its wins at equal length.
+# Two judges will compare the models, prompt by prompt. **The verdict** asks only whether a caption is right; two right ones tie, and so do two wrong ones. **The wordy judge** asks that first, and if both are right or both wrong takes the longer answer. You cannot ask such a judge to be fair, but you can read its wins at equal length.
 
 
 # %% tags=["real"]
@@ -858,6 +858,15 @@ if real_run.records:
         for old in ("SFT", "more SFT", "base")
     }
     lesson.widget("margin", pairs=pairs)
+    for name, points in pairs.items():
+        extra = [words - before for _, words, _, before in points]
+        wins = [0.5 + 0.5 * np.sign((new - old) or (words - before)) for new, words, old, before in points]
+        lesson.say(
+            "{name}, all pairs of all trainings in one pot: the wordy judge {raw:.0%}, at equal length {fair:.0%} by your function of exercise 3.",
+            name=name,
+            raw=float(np.mean(wins)),
+            fair=at_equal_length(wins, extra),
+        )
 
 # %% tags=["real", "claim"]
 for measure, name, statement, prediction, region in [

@@ -1,4 +1,4 @@
-"""Lesson 14 with a file of one's own: pairs in another language run through; what is no file is a sentence."""
+"""Lesson 14 with a file of one's own: pairs in another language run; what is no file is one sentence."""
 
 from __future__ import annotations
 
