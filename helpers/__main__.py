@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("lessons", nargs="*", metavar="LESSON", help=f"with --execute: {lessons}")
     add("warm", "build what lessons would build on first use, into the cache; resumable")
+    one = add("fetch", "download what the lessons of a GPU tier ask the hub for, into one folder")
+    one.add_argument("--tier", choices=["gpu", "gpu24"], default="gpu", help="gpu (16 GB) if left out")
+    one.add_argument("--into", metavar="FOLDER", type=Path, help="the hub's own cache if left out")
     add("evidence", "run every claim with all its seeds, into evidence/; resumable").add_argument(
         "lessons", nargs="*", metavar="LESSON", help=lessons
     )
@@ -167,6 +170,11 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         from helpers.course import warm
 
         return warm.run()
+    if command == "fetch":
+        from helpers.course import fetch
+
+        os.environ["COURSE_TIER"] = options.tier
+        return fetch.run(options.into)
     if command == "bench":
         from helpers.course import bench
 

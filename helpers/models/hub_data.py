@@ -7,8 +7,10 @@ the table of models, `helpers.models.hub`, since what a lesson measured with a m
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal
 
 from helpers.models.hub import CONNECT_SECONDS
@@ -76,7 +78,7 @@ def hub_slice(key: str, count: int, longest: int) -> Dataset | None:
         on standard error, if the file is neither on this machine nor to be had within seconds.
     """
     data = DATASETS[key]
-    file = _file(data)
+    file = hub_file(key)
     if file is None:
         return None
     from datasets import Dataset, disable_progress_bars
@@ -108,21 +110,61 @@ def _length(row: dict[str, Any]) -> int:
     return counts.pop("prompt") + max(counts.values())
 
 
-def _file(data: HubDataset) -> Path | None:
-    """The rows on this machine, else from the hub; None, with one line on standard error, if that fails."""
+def local_file(key: str) -> Path | None:
+    """A data set's rows on this machine, as Parquet; None, without a word, if they are not here."""
     quiet()
-    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import try_to_load_from_cache
 
-    where = {"repo_type": "dataset", "revision": data.revision}
-    found = try_to_load_from_cache(data.id, data.file, **where)
-    if isinstance(found, str):
-        return Path(found)
+    data = DATASETS[key]
+    found = try_to_load_from_cache(data.id, data.file, repo_type="dataset", revision=data.revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def hub_file(key: str) -> Path | None:
+    """Like `local_file`, else from the hub; None, with one line on standard error, if that fails."""
+    found = local_file(key)
+    if found is not None:
+        return found
+    from huggingface_hub import constants, hf_hub_download
+
+    data = DATASETS[key]
     if constants.HF_HUB_OFFLINE:
         reason = "it is not on this machine, and HF_HUB_OFFLINE forbids a download"
+    elif not _answers(data):
+        reason = (
+            f"the hub at {constants.ENDPOINT} does not answer for it within {CONNECT_SECONDS:.0f} seconds"
+        )
     else:
         try:
-            return Path(hf_hub_download(data.id, data.file, etag_timeout=CONNECT_SECONDS, **where))
+            return Path(
+                hf_hub_download(
+                    data.id,
+                    data.file,
+                    repo_type="dataset",
+                    revision=data.revision,
+                    etag_timeout=CONNECT_SECONDS,
+                )
+            )
         except Exception as error:  # whatever it is, the lesson goes on without these data
             reason = f"its download failed ({type(error).__name__})"
     print(f"{data.id} is not used: {reason}.", file=sys.stderr)
     return None
+
+
+def _answers(data: HubDataset) -> bool:
+    """Whether the hub knows a data set, within seconds: a download would try for half a minute."""
+    from huggingface_hub import HfApi
+
+    found: list[bool] = []
+
+    def ask() -> None:
+        # Whatever is wrong, the lesson goes on without these data.
+        with suppress(Exception):
+            HfApi().dataset_info(data.id, revision=data.revision, timeout=CONNECT_SECONDS)
+            found.append(True)
+
+    # In a thread of its own, because looking up a host's name obeys no time-out.
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(CONNECT_SECONDS)
+    return bool(found)

@@ -102,6 +102,37 @@ def test_a_live_run_elsewhere_than_the_evidence_is_told(lesson: Lesson, shown: l
     assert "the live run disagrees" in shown[-1]["text/html"]
 
 
+def test_on_a_gpu_tier_a_real_model_is_not_compared_with_another(
+    lesson: Lesson, shown: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COURSE_TIER", "gpu")
+
+    @lesson.experiment(seeds=6)
+    def noise(seed: int) -> dict[str, float]:
+        return {"x": 0.9}
+
+    lesson.measure(noise, live=1)
+    claim_about(lesson, noise, scope="real")
+    assert lesson.claims["n"].live_agrees is None
+    assert lesson.claims["n"].verdict == "holds"  # of the stored values
+    assert shown[-1]["text/plain"] == (
+        "The interval is of the CPU tier's models; the live run, on those of tier gpu, gave 0.9 u."
+    )
+    claim_about(lesson, noise, name="w", scope="world")  # the world's models are the same everywhere
+    assert lesson.claims["w"].live_agrees is False
+
+
+def test_a_tier_that_is_not_what_was_asked_for_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COURSE_TIER", "gpu")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    helpers.begin("00")
+    first, second = capsys.readouterr().out.splitlines()
+    assert "tier gpu" in first
+    assert second.startswith("COURSE_TIER=gpu is set, but there is no CUDA device")
+
+
 def test_without_evidence_one_live_seed_gives_no_verdict(lesson: Lesson) -> None:
     @lesson.experiment(seeds=6)
     def unheard_of(seed: int) -> dict[str, float]:

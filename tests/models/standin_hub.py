@@ -10,8 +10,11 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from helpers.models.hub_data import DATASETS, HubDataset
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -85,20 +88,68 @@ def save_clip_as_archive(folder: Path) -> None:
     tiny_tokenizer(closing=True).save_pretrained(folder)
 
 
+def save_videomae(folder: Path) -> None:
+    """With the head of a classifier, as the hub's is: the encoder must be found inside."""
+    import torch
+    from transformers import VideoMAEConfig, VideoMAEForVideoClassification
+
+    torch.manual_seed(0)
+    config = VideoMAEConfig(
+        image_size=32,
+        patch_size=16,
+        num_frames=4,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_labels=5,
+        initializer_range=0.3,
+    )
+    VideoMAEForVideoClassification(config).save_pretrained(folder)
+
+
+def save_xclip(folder: Path) -> None:
+    import torch
+    from transformers import XCLIPConfig, XCLIPModel
+
+    torch.manual_seed(0)
+    common = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_hidden_layers": 1}
+    text = {**common, "vocab_size": 300, "max_position_embeddings": 96, "eos_token_id": 2, "bos_token_id": 1}
+    vision = {
+        **common,
+        "image_size": 32,
+        "patch_size": 16,
+        "num_frames": 8,
+        "mit_hidden_size": 32,
+        "mit_intermediate_size": 64,
+        "mit_num_attention_heads": 2,
+        "mit_num_hidden_layers": 1,
+    }
+    config = XCLIPConfig(
+        text_config=text, vision_config=vision, projection_dim=32, prompt_num_attention_heads=2
+    )
+    XCLIPModel(config).save_pretrained(folder)
+    tiny_tokenizer(closing=True).save_pretrained(folder)
+
+
 MODELS: dict[str, Callable[[Path], None]] = {
     "HuggingFaceTB/SmolLM2-135M-Instruct": lambda folder: save_language_model(folder, "llama"),
     "HuggingFaceTB/SmolLM2-360M-Instruct": lambda folder: save_language_model(folder, "llama"),
     "Qwen/Qwen2.5-0.5B-Instruct": lambda folder: save_language_model(folder, "qwen2"),
     "openai/clip-vit-base-patch32": save_clip_as_archive,
 }
+FILM_MODELS: dict[str, Callable[[Path], None]] = {
+    "MCG-NJU/videomae-small-finetuned-kinetics": save_videomae,
+    "microsoft/xclip-base-patch32": save_xclip,
+}
 
 
-def build_standin_hub(hub: Path, scratch: Path, only: list[str] | None = None) -> None:
+def build_standin_hub(hub: Path, scratch: Path, models: dict[str, Callable[[Path], None]] = MODELS) -> None:
     """Fill `hub`, a folder as ``HF_HUB_CACHE`` names it: blobs, snapshots that link to them, and refs."""
-    for name in only or MODELS:
+    for name, save in models.items():
         plain = scratch / name.replace("/", "--")
         plain.mkdir(parents=True)
-        MODELS[name](plain)
+        save(plain)
         store_snapshot(hub, name, plain)
 
 
@@ -115,6 +166,49 @@ def store_snapshot(hub: Path, name: str, plain: Path) -> Path:
         blob.write_bytes(file.read_bytes())
         (snapshot / file.name).symlink_to(os.path.relpath(blob, snapshot))
     return snapshot
+
+
+def said(role: str, text: str) -> dict[str, str]:
+    return {"role": role, "content": text}
+
+
+def thumbs(count: int) -> list[dict[str, Any]]:
+    """Rows as the mix of thumbs has them."""
+    return [
+        {
+            "prompt": [said("user", f"Is {n} even?")],
+            "completion": [said("assistant", "Yes." if n % 3 else "No. " * 40)],
+            "label": n % 2 == 0,
+        }
+        for n in range(count)
+    ]
+
+
+def revisions(count: int) -> list[dict[str, Any]]:
+    """Rows as the contrastive revisions have them: the prompt as text, and two whole conversations."""
+    return [
+        {
+            "prompt": f"Is {n} odd?",
+            "chosen": [said("user", f"Is {n} odd?"), said("assistant", f"It is {n}.")],
+            "rejected": [said("user", f"Is {n} odd?"), said("assistant", "I don't know.")],
+        }
+        for n in range(count)
+    ]
+
+
+def store(hub: Path, data: HubDataset, rows: list[dict[str, Any]]) -> None:
+    """Store rows as a downloaded file of a repository of data."""
+    from datasets import Dataset
+
+    folder = hub / f"datasets--{data.id.replace('/', '--')}" / "snapshots" / data.revision
+    (folder / data.file).parent.mkdir(parents=True)
+    Dataset.from_list(rows).to_parquet(str(folder / data.file))
+
+
+def build_standin_data(hub: Path) -> None:
+    """A few rows of each public data set, where a download of its file would lie."""
+    store(hub, DATASETS["kto-mix"], thumbs(60))
+    store(hub, DATASETS["clair"], revisions(60))
 
 
 def _language_sizes() -> dict[str, object]:

@@ -13,48 +13,12 @@ import pytest
 import helpers
 from helpers.course import evidence
 from helpers.models import hub_data
-from helpers.models.hub_data import DATASETS, HubDataset, hub_slice
+from helpers.models.hub_data import DATASETS, hub_slice
 from helpers.settings import ROOT
+from tests.models.standin_hub import build_standin_data, said, thumbs
 
 #: Where the section that trains a real model stands.
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
-
-
-def said(role: str, text: str) -> dict[str, str]:
-    return {"role": role, "content": text}
-
-
-def thumbs(count: int) -> list[dict[str, Any]]:
-    """Rows as the mix of thumbs has them."""
-    return [
-        {
-            "prompt": [said("user", f"Is {n} even?")],
-            "completion": [said("assistant", "Yes." if n % 3 else "No. " * 40)],
-            "label": n % 2 == 0,
-        }
-        for n in range(count)
-    ]
-
-
-def revisions(count: int) -> list[dict[str, Any]]:
-    """Rows as the contrastive revisions have them: the prompt as text, and two whole conversations."""
-    return [
-        {
-            "prompt": f"Is {n} odd?",
-            "chosen": [said("user", f"Is {n} odd?"), said("assistant", f"It is {n}.")],
-            "rejected": [said("user", f"Is {n} odd?"), said("assistant", "I don't know.")],
-        }
-        for n in range(count)
-    ]
-
-
-def store(hub: Path, data: HubDataset, rows: list[dict[str, Any]]) -> None:
-    """Store rows as a downloaded file of a repository of data."""
-    from datasets import Dataset
-
-    folder = hub / f"datasets--{data.id.replace('/', '--')}" / "snapshots" / data.revision
-    (folder / data.file).parent.mkdir(parents=True)
-    Dataset.from_list(rows).to_parquet(str(folder / data.file))
 
 
 @pytest.fixture
@@ -64,8 +28,7 @@ def downloaded(standin_hub: Path, tmp_path: Path, hub_at: Callable[[Path], None]
     hub.mkdir()
     for repository in standin_hub.iterdir():
         (hub / repository.name).symlink_to(repository)
-    store(hub, DATASETS["kto-mix"], thumbs(60))
-    store(hub, DATASETS["clair"], revisions(60))
+    build_standin_data(hub)
     hub_at(hub)
     return hub
 
@@ -125,6 +88,7 @@ def test_a_download_that_fails_costs_one_line(
         raise ConnectionError("no route")
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub_data, "_answers", lambda data: True)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fail)
     assert hub_slice("clair", 10, longest=60) is None
     assert capsys.readouterr().err.endswith("is not used: its download failed (ConnectionError).\n")

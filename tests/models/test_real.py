@@ -13,7 +13,7 @@ from helpers.models import real
 from helpers.models.real import PACKAGED, image_encoder, imagenet_labels, installed, language_model
 from helpers.settings import ROOT, CourseError
 from helpers.video.samples import DISTRIBUTION
-from tests.models.standin_hub import build_standin_hub
+from tests.models.standin_hub import MODELS, build_standin_hub
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_missing_weights_are_not_left_random(
     from safetensors.torch import load_file, save_file
 
     name = "HuggingFaceTB/SmolLM2-135M-Instruct"
-    build_standin_hub(tmp_path / "hub", tmp_path / "plain", [name])
+    build_standin_hub(tmp_path / "hub", tmp_path / "plain", {name: MODELS[name]})
     hub_at(tmp_path / "hub")
     (weights,) = (tmp_path / "hub").rglob("snapshots/*/model.safetensors")
     state = load_file(weights)

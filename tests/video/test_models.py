@@ -9,66 +9,15 @@ import pytest
 
 from helpers.settings import CourseError
 from helpers.video import models
-from tests.models.standin_hub import hub_at, store_snapshot, tiny_tokenizer
+from tests.models.standin_hub import FILM_MODELS, build_standin_hub, hub_at, save_videomae, store_snapshot
 
 __all__ = ["hub_at"]
 
 
-def save_videomae(folder: Path) -> None:
-    """With the head of a classifier, as the hub's is: the encoder must be found inside."""
-    import torch
-    from transformers import VideoMAEConfig, VideoMAEForVideoClassification
-
-    torch.manual_seed(0)
-    config = VideoMAEConfig(
-        image_size=32,
-        patch_size=16,
-        num_frames=4,
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_labels=5,
-        initializer_range=0.3,
-    )
-    VideoMAEForVideoClassification(config).save_pretrained(folder)
-
-
-def save_xclip(folder: Path) -> None:
-    import torch
-    from transformers import XCLIPConfig, XCLIPModel
-
-    torch.manual_seed(0)
-    common = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_hidden_layers": 1}
-    text = {**common, "vocab_size": 300, "max_position_embeddings": 96, "eos_token_id": 2, "bos_token_id": 1}
-    vision = {
-        **common,
-        "image_size": 32,
-        "patch_size": 16,
-        "num_frames": 8,
-        "mit_hidden_size": 32,
-        "mit_intermediate_size": 64,
-        "mit_num_attention_heads": 2,
-        "mit_num_hidden_layers": 1,
-    }
-    config = XCLIPConfig(
-        text_config=text, vision_config=vision, projection_dim=32, prompt_num_attention_heads=2
-    )
-    XCLIPModel(config).save_pretrained(folder)
-    tiny_tokenizer(closing=True).save_pretrained(folder)
-
-
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, plain = tmp_path_factory.mktemp("hub"), tmp_path_factory.mktemp("plain")
-    for name, save in [
-        ("MCG-NJU/videomae-small-finetuned-kinetics", save_videomae),
-        ("microsoft/xclip-base-patch32", save_xclip),
-    ]:
-        place = plain / name.replace("/", "--")
-        place.mkdir()
-        save(place)
-        store_snapshot(folder, name, place)
+    folder = tmp_path_factory.mktemp("hub")
+    build_standin_hub(folder, tmp_path_factory.mktemp("plain"), FILM_MODELS)
     return folder
 
 
