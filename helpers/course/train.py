@@ -1,11 +1,14 @@
 """A training from the command line: ``python -m helpers train CONFIG.yaml``, in one process or in several.
 
-Knows what to print, and that of several processes one speaks. Knows nothing about how a training is done.
+Knows what to print, that of several processes one speaks, and that one process takes one GPU. Knows nothing
+about how a training is done.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from helpers.settings import CourseError
@@ -20,9 +23,12 @@ def run(path: Path) -> int:
     from helpers.preference import recipe as recipes
 
     first = os.environ.get("RANK", "0") == "0"
+    if "WORLD_SIZE" not in os.environ:  # left to itself, one process would copy the model to all GPUs
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     try:
         recipe = recipes.read_recipe(path)
-        trained = recipes.run_recipe(recipe)
+        with _memory_explained():
+            trained = recipes.run_recipe(recipe)
     except CourseError:
         if first:
             raise
@@ -36,6 +42,19 @@ def run(path: Path) -> int:
         )
         print(f"Result: {trained.weights}, with {recipes.LOG} and {recipes.RECIPE} in {trained.folder}.")
     return 0
+
+
+@contextmanager
+def _memory_explained() -> Iterator[None]:
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise CourseError(
+            "The GPU's memory is full: halve micro_batch_size, set checkpointing to true or trained to "
+            "qlora, and name another output folder."
+        ) from error
 
 
 def _leave() -> None:

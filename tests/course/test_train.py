@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
+import torch
 
 import helpers.__main__ as commands
 from helpers.models import base
+from helpers.preference import recipe as recipes
 
 
 @pytest.fixture(autouse=True)
 def _stay_here(monkeypatch):
     monkeypatch.setattr(commands, "_go_inside", lambda arguments: None)
     monkeypatch.setenv("COURSE_TIER", "cpu")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")  # so that what the command sets is taken back
 
 
 @pytest.fixture
@@ -59,3 +63,26 @@ def test_of_several_processes_one_speaks(config, capsys, monkeypatch):
         said
         == "A batch of 4 rows cannot be shared by 3 processes: make batch_size a multiple of their number.\n"
     )
+
+
+def test_a_full_memory_is_one_sentence(config, capsys, monkeypatch):
+    def full(recipe):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(recipes, "run_recipe", full)
+    assert commands.main(["train", str(config)]) == 1
+    assert capsys.readouterr().err.startswith("The GPU's memory is full: halve micro_batch_size")
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"), [({}, "0"), ({"CUDA_VISIBLE_DEVICES": "1"}, "1"), ({"WORLD_SIZE": "2"}, None)]
+)
+def test_one_process_takes_one_gpu(given, seen, config, monkeypatch):
+    found = []
+    monkeypatch.setattr(recipes, "run_recipe", lambda _: found.append(os.environ.get("CUDA_VISIBLE_DEVICES")))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setenv("RANK", "1")  # says nothing
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    commands.main(["train", str(config)])
+    assert found == [seen]

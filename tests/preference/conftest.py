@@ -9,6 +9,14 @@ import pytest
 from helpers import world
 from helpers.data import formats
 from helpers.models import base, small
+from helpers.models.threads import threads
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """A second thread makes a training this small slower, on a busy machine by far."""
+    with threads(1):
+        yield
 
 
 @pytest.fixture(scope="session")

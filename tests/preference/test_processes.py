@@ -18,6 +18,8 @@ from helpers.preference.recipe import Trained, load_trained, read_recipe, run_re
 from tests.preference import fsdp_worker
 from tests.preference.process_group import PATIENCE, end, environment, finish, start
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 HERE = Path(__file__).parent
 METHODS = ("sft", "kto", "dpo")
 
@@ -92,15 +94,14 @@ def furthest_loss(one, two):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_two_processes_are_one_at_the_same_global_batch(method, in_two, recipe_of):
-    """Losses within 1e-5, weights within 1e-4: one process computes all eight rows, or four and four."""
+    """Losses within 1e-5 and weights within 1e-4, of which training moves some by more than 1e-3."""
     two = in_two[method]
     assert len(two.log) == 12
+    one = run_recipe(read_recipe(recipe_of(method, f"{method}-one")))
+    assert furthest_loss(one, two) < 1e-5
+    assert furthest(one, two) < 1e-4
     moved = load_trained(two.folder)[0]
     assert max((a - b).abs().max().item() for a, b in zip(moved.parameters(), _base(), strict=True)) > 1e-3
-    for name, size in (("whole", 8), ("parts", 4)):
-        one = run_recipe(read_recipe(recipe_of(method, f"{method}-{name}", micro_batch_size=size)))
-        assert furthest_loss(one, two) < 1e-5
-        assert furthest(one, two) < 1e-4
 
 
 def _base():

@@ -18,6 +18,8 @@ from helpers.preference import recipe as recipes
 from helpers.preference.recipe import Recipe, load_trained, numbers, read_recipe, run_recipe
 from helpers.settings import CourseError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CHATS = [("small orange cat, walks left, meadow", "the small orange cat walks left in the meadow")]
 
 
@@ -26,29 +28,36 @@ def _on_the_cpu(monkeypatch):
     monkeypatch.setenv("COURSE_TIER", "cpu")
 
 
+def write(path, data):
+    path.write_text("".join(json.dumps(row) + "\n" for row in data), encoding="utf-8")
+
+
+def recipe(method, data, output, **changes):
+    """As quick as can be."""
+    chosen = {
+        "learning_rate": 1e-3,
+        "steps": 4,
+        "batch_size": 8,
+        "rank": 4,
+        "alpha": 8,
+        "beta": 0.5,
+        "warmup_steps": 1,
+        **changes,
+    }
+    return Recipe(
+        **{"model": str(base.CHECKPOINT), "data": data, "method": method, "output": output, **chosen}
+    )
+
+
 @pytest.fixture
 def make(tmp_path, data_for):
-    """A recipe for a method, with its data; as quick as can be."""
+    """A recipe for a method, with its data."""
 
     def build(method, output="run", **changes):
         path = tmp_path / f"{method}.jsonl"
         if not path.exists():
-            path.write_text("".join(json.dumps(row) + "\n" for row in data_for(method)), encoding="utf-8")
-        chosen = {
-            "model": str(base.CHECKPOINT),
-            "data": path,
-            "method": method,
-            "output": tmp_path / output,
-            "learning_rate": 1e-3,
-            "steps": 4,
-            "batch_size": 8,
-            "rank": 4,
-            "alpha": 8,
-            "beta": 0.5,
-            "warmup_steps": 1,
-            **changes,
-        }
-        return Recipe(**chosen)
+            write(path, data_for(method))
+        return recipe(method, **{"data": path, "output": tmp_path / output, **changes})
 
     return build
 
@@ -196,10 +205,14 @@ def test_all_weights_trained_are_those_of_the_plain_loop(method, make, model, to
     assert furthest(trained, model) > 1e-3
 
 
-@pytest.fixture
-def after_sft(make):
+@pytest.fixture(scope="module")
+def after_sft(tmp_path_factory, chats):
     """An SFT run with LoRA that has moved the model a good deal."""
-    return run_recipe(make("sft", "after-sft", learning_rate=1e-2))
+    folder = tmp_path_factory.mktemp("after-sft")
+    write(folder / "sft.jsonl", chats)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_TIER", "cpu")
+        return run_recipe(recipe("sft", folder / "sft.jsonl", folder / "run", learning_rate=1e-2))
 
 
 @pytest.mark.parametrize(("method", "constant"), [("kto", 0.5), ("dpo", math.log(2)), ("apo_zero", 1.0)])
@@ -322,13 +335,13 @@ def test_other_settings_or_data_in_the_folder_are_refused(make):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_checkpoints(make):
-    recipe = make("sft", learning_rate=1e30, save_every=1, trained="full")
+    diverging = make("sft", learning_rate=1e30, save_every=1, trained="full")
     with pytest.raises(CourseError, match="not a finite number: lower the learning rate"):
-        run_recipe(recipe)
-    assert (recipe.output / "checkpoints").is_dir()
+        run_recipe(diverging)
+    assert (diverging.output / "checkpoints").is_dir()
     with pytest.raises(CourseError, match="is not finished"):
-        load_trained(recipe.output)
-    assert [json.loads(line) for line in (recipe.output / "log.jsonl").read_text().splitlines()]
+        load_trained(diverging.output)
+    assert [json.loads(line) for line in (diverging.output / "log.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize(
