@@ -750,6 +750,7 @@ if real_run.records:
             axes.plot(*curve(arm, metric), label=side or arm, markersize=3)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("step")
+        axes.set_xticks(range(2, STEPS[lines[0][0]] + 1, 2))
         axes.legend(fontsize=8, framealpha=0.85, edgecolor="none")
     panels[0].set_ylim(bottom=0)
     panels[1].set_ylim(bottom=0)
@@ -782,7 +783,7 @@ if real_run.records:
 #
 # - **The loss of SFT** falls steeply while the model learns the form of the answers, then slowly. If it falls towards 0 on your file, the model learns your file by heart: fewer rounds.
 # - A **reward** is β times the log-ratio: how much likelier the model finds an answer than the reference does. **KTO's rewards must start at exactly 0**: the model *is* the reference then. If they do not, the reference is another model (lesson 09).
-# - **The two sides must part.** Their distance is what was learned. *Which* side moves tells how: answers with a thumb up and a thumb down share most of their words, and pushing down is easier than lifting. A little falling of both is usual; where both fall by tens, samples soon are no sentences any more. Then take a third of the learning rate, or a higher β.
+# - **The two sides must part.** Their distance is what was learned. *Which* side moves tells how: answers with a thumb up and a thumb down share most of their words, and pushing down is easier than lifting. A little falling of both is usual. Where both fall by several units, the model moves away from everything that it was, and other answers suffer, too: look at the regression prompts. Then take a third of the learning rate, a warm-up, or a higher β.
 # - **The loss of KTO says little**: it averages ups and downs, whose shares differ from batch to batch.
 
 # %% [markdown]
@@ -948,11 +949,23 @@ if real_run.records:
         words=abs(extra),
         longer="longer" if extra > 0 else "shorter",
     )
+    lost = {arm: real_run.interval(f"{arm}: forgotten") for arm in ("SFT", "more SFT", "KTO")}
+    lesson.say(
+        "Lost on everyday answers since the base, in nats a token (negative: gained): SFT {sft}, more SFT {more}, KTO {kto}. {so}",
+        sft=str(lost["SFT"]),
+        more=str(lost["more SFT"]),
+        kto=str(lost["KTO"]),
+        so="On average KTO lost more than the margin of 0.2 that we had named."
+        if lost["KTO"].mean > 0.2
+        else "On average KTO stays within the margin of 0.2 that we had named.",
+    )
 
 # %% [markdown]
 # How to read the two win rates. If answers grew and the rate at equal length is lower, part of the win was length. If answers *shrank*, the judge's taste worked against them, and the rate at equal length may be the higher one. Neither is “the true one”: a line through a few points is a rough correction, and where nearly all new answers are longer it speaks of pairs that hardly exist. Report both, and the words.
 #
 # The table above has two more judges. *Held-out thumbs* need no verifier, so you have them for your own file: the model should find answers with a thumb up likelier than those with a thumb down, per token, in rows that it never trained on. But they repeat the rater: here they count chatter as a merit, the verifier does not. And *lost on everyday answers* is the price elsewhere: a positive number is a loss, a negative one means that such answers even became likelier (a model that has learned to answer briefly finds brief answers likelier).
+#
+# **Would you hand this model on?** Three questions, in this order. Is it better than the *control* at the task? What did it cost elsewhere? Does the curve explain it? Where right captions are level with the control, both rewards fall, and everyday answers get lost, the steps were too large: KTO pushed down words that good and bad answers share. The remedies stand in the table of lesson 09, and then come *new* test prompts, as these have been looked at. We leave the recipe as it was written beforehand. Turning it until this figure looks right would make the test a part of the training.
 
 # %% [markdown]
 # ## 7 · On a GPU
@@ -1153,6 +1166,7 @@ lesson.quiz("recap")
 # - Audit first: repeats, contradictions, leaks by prompt, labels, and whether the ups are longer.
 # - Decide before you train how you will judge, and hold prompts out, not rows.
 # - Fit, hours and money can be known beforehand: a planner, three measured steps, a reserve; and a rehearsal on a stand-in.
+# - Read the curve and the regression prompts together: a reward that falls on both sides has its price elsewhere.
 # - One folder is one recipe: it survives a disconnect, and refuses to become a mixture.
 # - Give every gain a control with as many steps. Judge pairs in both orders, and say how much is length.
 # - An export counts when it has been read back; a card says what was *not* tested.
