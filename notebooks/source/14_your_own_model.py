@@ -870,13 +870,14 @@ if real_run.records:
         )
 
 # %% tags=["real", "claim"]
-for measure, name, statement, prediction, region in [
+for measure, name, statement, prediction, region, verdict in [
     (
         "KTO over SFT: right",
         "real: KTO after SFT",
         "Six steps of KTO after SFT make SmolLM2-135M-Instruct right more often on prompts of the test.",
         "a difference above 0, paired by seed",
         {"above": 0.0},
+        "inconclusive",
     ),
     (
         "KTO over more SFT: right",
@@ -884,6 +885,7 @@ for measure, name, statement, prediction, region in [
         "They do more for that than as many further steps of SFT on the thumbs up.",
         "a difference above 0, paired by seed: the downs say what the chatty ups hide",
         {"above": 0.0},
+        "inconclusive",
     ),
     (
         "KTO over more SFT: wins by the wordy judge at equal length",
@@ -891,6 +893,7 @@ for measure, name, statement, prediction, region in [
         "By a judge with a taste for length, KTO's answers beat those of more SFT also where neither is longer.",
         "a win rate above 0.5 at equal length: what is gained is not only words",
         {"above": 0.5},
+        "inconclusive",
     ),
     (
         "KTO: forgotten",
@@ -898,6 +901,7 @@ for measure, name, statement, prediction, region in [
         "After SFT and KTO, right answers to everyday questions have hardly become less likely than they were for the base.",
         "less than 0.2 nats a token are lost, the margin that we named beforehand",
         {"below": 0.2},
+        "inconclusive",
     ),
     (
         "SFT: foretold",
@@ -905,6 +909,7 @@ for measure, name, statement, prediction, region in [
         "The first three steps of SFT foretell the CPU time of all twelve.",
         "estimate over truth within 0.8 and 1.25",
         {"within": (0.8, 1.25)},
+        "holds",
     ),
 ]:
     lesson.claim(
@@ -916,6 +921,7 @@ for measure, name, statement, prediction, region in [
         talk=["T6"],
         scope="real",
         unit={"above": "of prompts", "below": "nats per token", "within": "of the truth"}[next(iter(region))],
+        expected=verdict,
         repeatable=False,
         **region,
     )
@@ -949,6 +955,12 @@ if real_run.records:
         words=abs(extra),
         longer="longer" if extra > 0 else "shorter",
     )
+    lines = real_run.values("KTO over more SFT: wins by the wordy judge at equal length")
+    lesson.say(
+        "At equal length the line lies below 0 or above 1, where no win rate can be, in {outside} of {count} trainings.",
+        outside=sum(not 0 <= height <= 1 for height in lines),
+        count=len(lines),
+    )
     lost = {arm: real_run.interval(f"{arm}: forgotten") for arm in ("SFT", "more SFT", "KTO")}
     lesson.say(
         "Lost on everyday answers since the base, in nats a token (negative: gained): SFT {sft}, more SFT {more}, KTO {kto}. {so}",
@@ -961,7 +973,7 @@ if real_run.records:
     )
 
 # %% [markdown]
-# How to read the two win rates. If answers grew and the rate at equal length is lower, part of the win was length. If answers *shrank*, the judge's taste worked against them, and the rate at equal length may be the higher one. Neither is “the true one”: a line through a few points is a rough correction, and where nearly all new answers are longer it speaks of pairs that hardly exist. Report both, and the words.
+# How to read the two win rates. If answers grew and the rate at equal length is lower, part of the win was length. If answers *shrank*, the judge's taste worked against them, and the rate at equal length may be the higher one. Neither is “the true one”: a line through a few points is a rough correction. Where nearly all new answers are longer it speaks of pairs that hardly exist, and may even leave the range of 0 to 1. Report both, and the words.
 #
 # The table above has two more judges. *Held-out thumbs* need no verifier, so you have them for your own file: the model should find answers with a thumb up likelier than those with a thumb down, per token, in rows that it never trained on. But they repeat the rater: here they count chatter as a merit, the verifier does not. And *lost on everyday answers* is the price elsewhere: a positive number is a loss, a negative one means that such answers even became likelier (a model that has learned to answer briefly finds brief answers likelier).
 #
