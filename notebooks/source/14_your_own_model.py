@@ -955,6 +955,12 @@ if real_run.records:
         words=abs(extra),
         longer="longer" if extra > 0 else "shorter",
     )
+    lesson.say(
+        "By held-out thumbs (ups minus downs, nats a token) KTO has {kto} and more SFT {more}; by the verdict KTO wins {verdict:.0%} of the pairs against it.",
+        kto=str(real_run.interval("KTO: prefers ups")),
+        more=str(real_run.interval("more SFT: prefers ups")),
+        verdict=real_run.interval("KTO over more SFT: wins by the verdict").mean,
+    )
     lines = real_run.values("KTO over more SFT: wins by the wordy judge at equal length")
     lesson.say(
         "At equal length the line lies below 0 or above 1, where no win rate can be, in {outside} of {count} trainings.",
