@@ -13,8 +13,8 @@ from helpers import settings
 from helpers.course import build, run
 from helpers.manifest import LessonEntry, Manifest, load
 
-#: All that is committed comes from seed 0 on the CPU tier.
-_SETTINGS = {"COURSE_SEED": "0", "COURSE_TIER": "cpu"}
+#: All that is committed comes from seed 0 on the CPU tier, and never from a file of one's own.
+_SETTINGS = {"COURSE_SEED": "0", "COURSE_TIER": "cpu", "COURSE_DATA": ""}
 
 
 def refresh(lessons: Iterable[str] = (), root: Path = settings.ROOT) -> int:

@@ -31,7 +31,7 @@ def test_committed_outputs_come_from_seed_0_on_the_cpu(course, capsys, monkeypat
     asked = []
     monkeypatch.setattr(run, "run_lessons", lambda *arguments: asked.append(arguments[-1]) or [])
     assert refresh.refresh(["01"], course.root) == 0
-    assert asked == [{"COURSE_SEED": "0", "COURSE_TIER": "cpu"}]
+    assert asked == [{"COURSE_SEED": "0", "COURSE_TIER": "cpu", "COURSE_DATA": ""}]
 
 
 def test_an_unknown_lesson_is_refused_before_anything_runs(course):

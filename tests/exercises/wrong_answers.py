@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -1417,6 +1418,129 @@ def wrong_films_in_place(rows, samples):
     return rows
 
 
+# --- lesson 14 ----------------------------------------------------------------------------------------------
+
+
+def _plain_prompt(prompt: str) -> str:
+    return " ".join(prompt.lower().split())
+
+
+def held_out_rows(prompts: list[str], share: float, seed: int) -> list[bool]:
+    draw = random.Random(seed)
+    return [draw.random() < share for _ in prompts]
+
+
+def held_out_as_typed(prompts: list[str], share: float, seed: int) -> list[bool]:
+    different = sorted(set(prompts))
+    kept = random.Random(seed).sample(different, max(1, round(share * len(different))))
+    return [prompt in kept for prompt in prompts]
+
+
+def held_out_capitals_only(prompts: list[str], share: float, seed: int) -> list[bool]:
+    return held_out_as_typed([prompt.lower() for prompt in prompts], share, seed)
+
+
+def held_out_stripped_only(prompts: list[str], share: float, seed: int) -> list[bool]:
+    return held_out_as_typed([prompt.lower().strip() for prompt in prompts], share, seed)
+
+
+def held_out_share_of_rows(prompts: list[str], share: float, seed: int) -> list[bool]:
+    forms = [_plain_prompt(prompt) for prompt in prompts]
+    kept = random.Random(seed).sample(sorted(set(forms)), min(len(set(forms)), round(share * len(forms))))
+    return [form in kept for form in forms]
+
+
+def held_out_perhaps_none(prompts: list[str], share: float, seed: int) -> list[bool]:
+    forms = [_plain_prompt(prompt) for prompt in prompts]
+    kept = random.Random(seed).sample(sorted(set(forms)), round(share * len(set(forms))))
+    return [form in kept for form in forms]
+
+
+def held_out_first(prompts: list[str], share: float, seed: int) -> list[bool]:
+    forms = [_plain_prompt(prompt) for prompt in prompts]
+    different = sorted(set(forms))
+    kept = different[: max(1, round(share * len(different)))]
+    return [form in kept for form in forms]
+
+
+def held_out_in_order_of_rows(prompts: list[str], share: float, seed: int) -> list[bool]:
+    forms = [_plain_prompt(prompt) for prompt in prompts]
+    different = list(dict.fromkeys(forms))
+    kept = random.Random(seed).sample(different, max(1, round(share * len(different))))
+    return [form in kept for form in forms]
+
+
+def held_out_by_coins(prompts: list[str], share: float, seed: int) -> list[bool]:
+    forms = [_plain_prompt(prompt) for prompt in prompts]
+    coins = random.Random(seed)
+    side = {form: coins.random() < share for form in sorted(set(forms))}
+    return [side[form] for form in forms]
+
+
+def held_out_prompts(prompts: list[str], share: float, seed: int) -> list[str]:
+    different = sorted({_plain_prompt(prompt) for prompt in prompts})
+    return random.Random(seed).sample(different, max(1, round(share * len(different))))
+
+
+def wins_once(first: list[bool], second: list[bool]) -> float:
+    return sum(first) / len(first)
+
+
+def wins_both_only(first: list[bool], second: list[bool]) -> float:
+    return sum(one and two for one, two in zip(first, second, strict=True)) / len(first)
+
+
+def wins_either(first: list[bool], second: list[bool]) -> float:
+    return sum(one or two for one, two in zip(first, second, strict=True)) / len(first)
+
+
+def wins_without_ties(first: list[bool], second: list[bool]) -> float:
+    clear = [one for one, two in zip(first, second, strict=True) if one == two]
+    return sum(clear) / len(clear) if clear else 0.5
+
+
+def wins_second_turned(first: list[bool], second: list[bool]) -> float:
+    return sum(one + (not two) for one, two in zip(first, second, strict=True)) / (2 * len(first))
+
+
+def wins_summed(first: list[bool], second: list[bool]) -> float:
+    return sum(first) + sum(second)
+
+
+def equal_length_plain(wins: list[float], extra_words: list[float]) -> float:
+    return float(np.mean(wins))
+
+
+def equal_length_slope(wins: list[float], extra_words: list[float]) -> float:
+    if len(set(extra_words)) == 1:
+        return float(np.mean(wins))
+    return float(np.polyfit(extra_words, wins, 1)[0])
+
+
+def equal_length_at_the_mean(wins: list[float], extra_words: list[float]) -> float:
+    if len(set(extra_words)) == 1:
+        return float(np.mean(wins))
+    slope, at_zero = np.polyfit(extra_words, wins, 1)
+    return float(at_zero + slope * np.mean(extra_words))
+
+
+def equal_length_axes_swapped(wins: list[float], extra_words: list[float]) -> float:
+    if len(set(extra_words)) == 1 or len(set(wins)) == 1:
+        return float(np.mean(wins))
+    return float(np.polyfit(wins, extra_words, 1)[1])
+
+
+def equal_length_ties_only(wins: list[float], extra_words: list[float]) -> float:
+    equal = [win for win, words in zip(wins, extra_words, strict=True) if words == 0]
+    return float(np.mean(equal)) if equal else float(np.mean(wins))
+
+
+def equal_length_without_guard(wins: list[float], extra_words: list[float]) -> float:
+    extra = np.array(extra_words) - np.mean(extra_words)
+    slope = float((extra * wins).sum() / (extra**2).sum())
+    return float(np.mean(wins)) - slope * float(np.mean(extra_words))
+
+
 WRONG: dict[str, list[Callable[..., Any]]] = {
     "largest_batch": [
         batch_rounded,
@@ -1695,5 +1819,33 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         wrong_films_backwards,
         wrong_films_loses_the_last,
         wrong_films_in_place,
+    ],
+    "held_out": [
+        held_out_rows,
+        held_out_as_typed,
+        held_out_capitals_only,
+        held_out_stripped_only,
+        held_out_share_of_rows,
+        held_out_perhaps_none,
+        held_out_first,
+        held_out_in_order_of_rows,
+        held_out_by_coins,
+        held_out_prompts,
+    ],
+    "win_rate": [
+        wins_once,
+        wins_both_only,
+        wins_either,
+        wins_without_ties,
+        wins_second_turned,
+        wins_summed,
+    ],
+    "at_equal_length": [
+        equal_length_plain,
+        equal_length_slope,
+        equal_length_at_the_mean,
+        equal_length_axes_swapped,
+        equal_length_ties_only,
+        equal_length_without_guard,
     ],
 }
