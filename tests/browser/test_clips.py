@@ -27,8 +27,11 @@ WORDS = 'A cat says "miau" & <b>walks</b>.'
 _PIXELS = """async (video, time) => {
     if (video.readyState < 2) await new Promise(done => video.onloadeddata = done);
     const seeked = new Promise(done => video.onseeked = done);
+    // "seeked" may come before the frame is on the screen; a frame that is there already gives no call.
+    const shown = new Promise(done => video.requestVideoFrameCallback(done));
     video.currentTime = time;
     await seeked;
+    await Promise.race([shown, new Promise(done => setTimeout(done, 1000))]);
     const canvas = document.createElement('canvas');
     canvas.width = video.videoWidth;
     canvas.height = video.videoHeight;
