@@ -25,6 +25,7 @@ NAMED = {
     "04": ["SmolLM2-360M-Instruct"],
     "09": ["trl-lib/kto-mix-14k", "ContextualAI/ultrafeedback_clair_32k"],
     "11": ["clip-vit-base-patch32", "videomae-small", "xclip-base", "SmolVLM2-256M"],
+    "13": ["SmolVLM2-256M"],
 }
 
 
