@@ -48,6 +48,8 @@ def test_parameters_and_adapters_of_a_small_model() -> None:
 
 @pytest.mark.parametrize("trained", ["full", "lora", "qlora"])
 def test_the_counted_parameters_are_those_of_the_model_that_is_built(trained: str) -> None:
+    if trained == "qlora":
+        pytest.importorskip("bitsandbytes")  # of requirements-gpu.txt
     job = Job(config={**TINY, "tie_word_embeddings": False}, trained=trained, rank=8)
     model = peak_worker.build(job)
     trainable = sum(one.numel() for one in model.parameters() if one.requires_grad)
@@ -145,6 +147,8 @@ def activations(job: Job) -> int:
     ids=lambda choices: " ".join(map(str, choices.values())) or "full",
 )
 def test_a_layer_keeps_what_the_planner_counts(choices: dict, precision: str) -> None:
+    if choices.get("trained") == "qlora":
+        pytest.importorskip("bitsandbytes")  # of requirements-gpu.txt
     few, more = (
         Job(
             config={**TINY, "num_hidden_layers": layers},
