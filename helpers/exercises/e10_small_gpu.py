@@ -359,11 +359,11 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
             "You train a 0.5-billion-parameter model with LoRA on rows of 2,048 tokens and run out of memory. Which rung first?",
             [
                 "a smaller rank: it is the adapters that are trained",
-                "checkpointing",
+                "checkpointing: a layer's inner results are made again when needed",
                 "an 8-bit optimizer, since AdamW keeps two numbers for each parameter",
             ],
             1,
-            "With LoRA gradients and optimizer are small already. What is left to win lies in what grows with the tokens.",
+            "With LoRA gradients and optimizer are small already. What is left to win lies in what grows with the tokens: activations, and logits, for which a loss in chunks would be as good an answer.",
         ),
         QuizQuestion(
             "The message says: tried to allocate 1,187 MiB. The batch has 4 rows of 512 tokens, the vocabulary 151,936 words. What did not fit?",
@@ -380,7 +380,7 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
             [
                 "NaN after some steps, since gradients overflow",
                 "the same curve as in 32 bits with a little noise",
-                "a loss that hardly moves",
+                "a loss that hardly moves, since most steps are rounded away",
             ],
             2,
             "Steps that small are less than half the distance to the next number: most weights stay where they are, without any error.",
@@ -396,11 +396,11 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
             "It starts too large on purpose; a skipped step costs nothing but itself. Only a scale that falls on and on is a bad sign.",
         ),
         QuizQuestion(
-            "By the formula a training takes 2 hours on a card at a utilization of 0.4. Measured after ten minutes: it will be 7. Why, most likely?",
+            "By the formula, with the data sheet's speed for 16 bits, dense, a training takes 2 hours on a card at a utilization of 0.4. Measured after ten minutes: it will be 7. Why, most likely?",
             [
                 "short rows and a small model keep the card waiting: the utilization is about 0.11",
                 "the formula forgets the optimizer's update, which takes most of the time",
-                "the data sheet's speed is for another kind of number, and the card is really three times as slow",
+                "the reference reads every answer, too, and nobody counts its passes over the data",
             ],
             0,
             "2 / 7 of 0.4 is 0.11. Everything else in the formula can be counted beforehand.",

@@ -76,13 +76,13 @@ lesson.say(
 )
 
 # %% [markdown]
-# The row *gradients* may look too small. It is right: at the highest moment the backward pass has not begun, or not got far, and when all gradients are there, the logits are gone.
+# The row *gradients* may look too small. It is right: at the highest moment the backward pass has not begun, or not got far, and when all gradients are there, the logits are gone. (In the bars of section 4 you will see more than one number per parameter: the embedding and the last layer are one matrix here, each end of the model has a gradient for it, and while the two are added up there are copies.)
 #
-# And the logits may look too large. One copy of them is quickly counted, and a loss needs three: the logits, their softmax, and their gradient.
+# And the logits may look too large. One copy of them is quickly counted, and there are three. In the backward pass of a loss: the logits, their softmax, and their gradient. At the moment *reference's logits*: the model's own log-softmax, which waits for the backward pass, the reference's logits, and their log-softmax; the model's activations wait meanwhile, too.
 #
 # > **Exercise 1 · `largest_batch`** · ★☆☆ · 5 minutes
 # >
-# > `free_bytes` of memory are left for the logits. A row has `length` tokens; each token has one number of `bytes_per_number` bytes for each word of the `vocabulary`; of all that there are `copies` at the same time. How many rows may a batch have? Return a whole number, 0 if not even one row fits.
+# > `free_bytes` of memory are left for the logits (below 0 if the rest is too large already). A row has `length` tokens; each token has one number of `bytes_per_number` bytes for each word of the `vocabulary`; of all that there are `copies` at the same time. How many rows may a batch have? Return a whole number, 0 if not even one row fits.
 # >
 # > <details><summary>Hint 1</summary>How many bytes does one row take?</details>
 # > <details><summary>Hint 2</summary>Division of whole numbers, <code>//</code>, rounds down; below 0 too. What is the smallest batch that makes sense?</details>
@@ -113,7 +113,7 @@ plots.table(
 )
 
 # %% [markdown]
-# A vocabulary three times as large means a third of the rows, whatever the size of the model. The smaller the model, the more of its memory the last layer takes: the vocabulary does not shrink with the layers. It is the term that people forget.
+# A vocabulary three times as large means a third of the rows, whatever the size of the model. The vocabulary does not shrink with the layers, so in a small model this term weighs more beside the rest.
 
 # %% [markdown]
 # ## 2 · Predicted and measured
@@ -122,7 +122,7 @@ plots.table(
 #
 # No constant of the planner is fitted to a measured peak; it counts tensors. But it was written with a handful of small jobs in view (gray triangles). The others were measured when it was finished, and judge it.
 #
-# Steps of up to eleven GB take an hour together, so nothing is measured when you run this notebook: `python -m helpers.models.peaks` did it, and left its table beside the planner. (There is no chance in a peak, so jobs stand in the place of seeds below.)
+# Steps of up to eleven GB take an hour together, so nothing is measured when you run this notebook: `python -m helpers.models.peaks` did it, on a machine with two CPU cores and no GPU, and left its table beside the planner. There is no chance in a peak, so jobs stand in the place of seeds here and in section 4: where a note says that seeds *ran live*, a prediction was computed and compared with the peak in that table.
 
 # %% tags=["evidence"]
 from helpers.models.jobs import FITTED, JUDGED, LADDER
@@ -194,6 +194,12 @@ lesson.say(
     peak=guessed_peak / GIGA,
     predicted=planned.total / GIGA,
 )
+seen = [error_of("fitted", number)["signed"] for number in range(len(measured("fitted")))]
+lesson.say(
+    "The worst error on a job that judges it is {worst:.1%}; on a job that was seen while it was written, {seen:.1%}. Both are errors of jobs that its author chose.",
+    worst=max(off),
+    seen=max(map(abs, seen)),
+)
 elsewhere = measured("fitted") | measured("judged")
 lesson.say(
     "In these processes a freed tensor goes back to the system at once. Left to its own rule the C library keeps some for later; {count} of the steps were measured so, too, and held up to {more:.0%} more.",
@@ -206,7 +212,7 @@ lesson.claim(
     planner_error,
     "off",
     name="the planner predicts peaks",
-    statement="The peak memory of a training step can be predicted from the model's shapes within 15%, on jobs that nobody had measured when the planner was finished.",
+    statement="The peak memory of a training step can be predicted from the model's shapes within 15%, averaged over jobs that nobody had measured when the planner was finished, if freed memory goes back to the system at once.",
     prediction="a mean error below 0.15 (interval over the jobs, which stand in the place of seeds)",
     scope="real",
     unit="of the measured peak",
@@ -353,7 +359,7 @@ plots.table(
 )
 
 # %% [markdown]
-# Gradients and optimizer all but disappear, and the reference comes for free: switch the adapter off, and the frozen weights *are* the model before training (section 6 uses it). What LoRA does **not** save: the frozen weights are still there, tokens still pass through all of them, forward and backward, and the logits do not notice it at all.
+# Gradients and optimizer all but disappear, and the reference comes for free: switch the adapter off, and the frozen weights *are* the model before training (section 6 uses it). Some of the activations go, too: a frozen layer needs no gradient of its weights, so its input need not be kept for one (the calculator below shows how much that is). What LoRA does **not** save: the frozen weights are still there, tokens still pass through all of them, forward and backward, so most activations stay, and the logits do not notice it at all.
 #
 # Whether so few numbers can learn enough is another question; below "Dig deeper" rank 1 and rank 16 are trained on the real model.
 
@@ -366,11 +372,11 @@ plots.table(
 # | --- | --- | --- |
 # | **batch and accumulation**: fewer rows at a time, gradients added up over several passes | activations, logits | a little time. KTO's reference point z₀ comes from each *small* batch then, and needs two rows at least |
 # | **checkpointing**: keep each layer's input only, and compute the rest again when it is needed | activations | one more forward pass |
-# | **LoRA** | gradients, optimizer, the reference's copy | fewer numbers to learn with |
+# | **LoRA** | gradients, optimizer, the reference's copy, some activations | fewer numbers to learn with |
 # | **precomputed reference**: its log-probabilities once, beforehand | the reference's copy | a pass over the data before the start |
 # | **8-bit optimizer**: AdamW's two means in one byte each | optimizer | rounding |
 # | **loss in chunks**: the logits of a few hundred tokens at a time, never all of them | logits | a little time; the trainer must offer it |
-# | **16-bit numbers** | everything by half, the optimizer with care | section 5 |
+# | **16-bit numbers** | weights, gradients, reference and optimizer by half, activations by less; not the logits, whose loss stays in 32 bits | section 5 |
 # | **QLoRA**: LoRA on frozen weights of 4 bits | weights | rounding, and time to unpack them |
 #
 # Which helps most? That depends on what is large. First the training of your guess. Look at its table in section 1 and choose:
@@ -433,7 +439,7 @@ lesson.claim(
 # %% [markdown]
 # Read it from top to bottom, and watch *which color* shrinks.
 #
-# - The second bar is a smaller training, not the same one: two rows instead of eight. The third makes it the same again by adding up gradients over four passes; for that they must all be kept, so some memory comes back.
+# - The second bar is a smaller training, not the same one: two rows instead of eight. The third adds up gradients over four passes; for that they must all be kept, so some memory comes back. For SFT and DPO that is the training with eight rows again; for KTO almost, as its z₀ remains that of two rows.
 # - Checkpointing takes from the activations, the loss in chunks from the logits. Where neither is the highest moment any more, such a rung saves little, although it works: the peak has moved to another moment.
 # - After that only parameters are left, and it is the turn of the rungs that save those: the copy, the optimizer, at last all but the frozen weights.
 #
@@ -446,7 +452,7 @@ lesson.claim(
 #
 # The same for other models, cards and methods. Each bar below the first is the training with *one* rung added, the best rung first; the dashed line is the card. The sentence below also counts what a GPU needs besides: about 0.6 GB for itself and a tenth lost between tensors, which are assumptions, not measurements.
 #
-# Try: Does the order of the rungs stay the same with 128 tokens in a row? With Qwen's vocabulary? For LoRA, which rung is now worth nothing? Find the longest rows that an 8 GB card takes for the 360M model.
+# A rung may also cost memory: with few tokens, chunks can hold more than they save. Try: Does the order of the rungs stay the same with 128 tokens in a row? With Qwen's vocabulary? For LoRA, which rung is now worth nothing? Find the longest rows that an 8 GB card takes for the 360M model.
 
 # %%
 lesson.widget("calculator")
@@ -513,7 +519,7 @@ def thumbs(count: int, seed: int) -> list[Thumb]:
 # %% [markdown]
 # ### Trap 1: gradients that vanish
 #
-# In float16 nothing below 0.00000006 exists. How large are gradients? KTO's loss multiplies each by β/4 at the start and divides it by the batch. So: two answers, a step of KTO, and the gradient that arrives at each layer of the real model, with the loss divided by 32 as it would be for a batch of 64 in 32 passes. We compute in 32 bits and count which of these numbers float16 would turn into 0, as they are and multiplied by 65,536 before the backward pass (**loss scaling**).
+# In float16 nothing below 0.00000006 exists. How large are gradients? KTO's loss multiplies each by β/4 at the start and divides it by the batch. So: two answers, a step of KTO, and the gradient that arrives at each layer of the real model, with the loss divided by 32 as it would be for a batch of 64 in 32 passes. These are gradients of the layers' inputs, not of their weights, and more passes would make them smaller still. We compute in 32 bits and count which of these numbers float16 would turn into 0, as they are and multiplied by 65,536 before the backward pass (**loss scaling**).
 
 # %% tags=["evidence"]
 from helpers.preference import losses
@@ -577,7 +583,9 @@ if vanished.records:
             vanished.row("lost, scaled", "scaled: turned into 0"),
         ],
         "share of the gradients at the layers of SmolLM2",
-        alt="Interval plot of three shares of gradients in float16: turned into 0 as they are, too small for all digits as they are, and turned into 0 after scaling.",
+        alt="Interval plot of three shares of gradients in float16, means: "
+        f"turned into 0 as they are {vanished.interval('lost').mean:.1%}, too small for all digits as they are "
+        f"{vanished.interval('few digits').mean:.0%}, turned into 0 after scaling {vanished.interval('lost, scaled').mean:.1%}.",
     )
     lesson.say(
         "The largest of them, scaled, is {largest:,.0f}; float16 ends at 65,504.",
@@ -589,7 +597,7 @@ lesson.claim(
     vanishing,
     "lost",
     name="float16 loses gradients",
-    statement="Without loss scaling, float16 turns more than a twentieth of SmolLM2's gradients in a KTO step into 0.",
+    statement="Without loss scaling, float16 turns more than a twentieth of the gradients at the inputs of SmolLM2's layers into 0, in a step of KTO on a batch of 64 in 32 passes.",
     prediction="a share above 0.05",
     scope="real",
     unit="of the gradients",
@@ -639,7 +647,7 @@ def scaled_step(
 scaled_step = lesson.check(scaled_step)
 
 # %% [markdown]
-# A weight, a gradient of one hundred-millionth that is always the same, and a first scale that is much too large. Watch it find its scale:
+# A weight, a gradient of one hundred-millionth that is always the same, and a first scale that is much too large. (The learning rate is a million, only so that a gradient this small moves the weight visibly.) Watch it find its scale:
 
 # %%
 weight, scale, rows = torch.tensor([1.0]), 2.0**46, []
@@ -701,10 +709,10 @@ for name, region, said, expected in [
     (
         "bfloat16",
         {"above": 0.5},
-        "leaves more than half of SmolLM2's bfloat16 weights where they are",
+        "leaves more than half of the weights in the matrices of SmolLM2's layers where they are, in bfloat16",
         "holds",
     ),
-    ("float16", {"above": 0.5}, "leaves more than half of its float16 weights where they are, too", "holds"),
+    ("float16", {"above": 0.5}, "leaves more than half of them where they are in float16, too", "holds"),
 ]:
     lesson.claim(
         lost_updates,
@@ -720,11 +728,11 @@ for name, region, said, expected in [
     )
 
 # %% [markdown]
-# The loss would fall on no curve and no error would be raised: the model simply stays where it is. So weights that are *trained* are kept in 32 bits (a *master copy*), and only the multiplications are done in 16; libraries call it mixed precision, or autocast. It is one more reason for LoRA: the frozen weights may stay in 16 bits, or in 4, as nobody moves them; the small matrices are kept in 32.
+# The loss would fall on no curve and no error would be raised: most weights simply stay where they are. So weights that are *trained* are kept in 32 bits (a *master copy*), and only the multiplications are done in 16; libraries call it mixed precision, or *autocast*, as numbers are cast to 16 bits and back by themselves. It is one more reason for LoRA: the frozen weights may stay in 16 bits, or in 4, as nobody moves them; the small matrices are kept in 32.
 #
 # ### Trap 3: sums that are rounded
 #
-# KTO compares two sums: the answer's log-probability under the model, and under the reference. An answer of some eighty tokens may have −250 nats. Between 128 and 256 bfloat16 knows whole numbers only, and above that the even ones. What is left of a log-ratio of 0.3?
+# KTO compares two sums: the answer's log-probability under the model, and under the reference. An answer of some eighty tokens may have −250 nats. Between 128 and 256 bfloat16 knows whole numbers only, and above that the even ones: a log-ratio of 0.3 is finer than its steps. How far off are real sums?
 
 # %% tags=["evidence"]
 LINES = lesson.size(8, smoke=2)
@@ -754,7 +762,9 @@ if rounded.records:
     plots.interval_plot(
         [rounded.row(name, f"summed in {name}") for name in kinds],
         "mean error of an answer's log-probability (nats)",
-        alt="Interval plot of the error of summed log-probabilities in three kinds of numbers: large in bfloat16, small in float16, none to be seen in float32.",
+        alt="Interval plot of the error of summed log-probabilities, means in nats: "
+        + ", ".join(f"{name} {rounded.interval(name).mean:.3f}" for name in kinds)
+        + ".",
         threshold=0.1,
         threshold_name="a tenth of a nat",
     )
@@ -781,7 +791,7 @@ for name, region, expected in [("bfloat16", {"above": 0.1}, "holds"), ("float16"
     )
 
 # %% [markdown]
-# The errors of model and reference do not cancel: each sum is rounded by itself. The remedy is cheap: logits to 32 bits *before* the softmax, and sums in 32 bits. Look for it in any loss that you did not write yourself. And look at where the two kinds change places: in trap 1 float16 was the bad one, here it is bfloat16.
+# Much of this follows from the format alone. Model and reference are rounded each by itself, so do not count on their errors to cancel (that was not measured). The remedy is cheap: logits to 32 bits *before* the softmax, and sums in 32 bits. Look for it in any loss that you did not write yourself. And look at where the two kinds change places: in trap 1 float16 was the bad one, here it is bfloat16.
 #
 # ## 6 · KTO on a real model, here and now
 #
@@ -865,7 +875,7 @@ else:
 #
 # ## 7 · What does it cost?
 #
-# Lesson 09 counted **token passes**. A forward pass takes about two operations (a multiplication and an addition) per parameter and token; a backward pass twice as many, or *once* as many if the weights are frozen, since only the gradients of activations are needed. So per token of a KTO batch:
+# A **token pass** is one token read once by one model, forward or as much work as that; lesson 09 counts them, but you need nothing else of it here. A forward pass takes about two operations (a multiplication and an addition) per parameter and token; a backward pass twice as many, or *once* as many if the weights are frozen, since only the gradients of activations are needed. So per token of a KTO batch:
 #
 # | | full | LoRA |
 # | --- | --- | --- |
@@ -935,7 +945,7 @@ if seconds:
 #
 # ### Failure drill: the card is full
 #
-# A pretend card of 2.5 GB, which speaks as CUDA does when it is full. Somebody wants to run the training of your guess on it, and when that fails, halves the batch. Read the messages before you read on: *which part* did not fit?
+# A pretend card of 2.5 GB, which fails as CUDA does when it is full, but, unlike CUDA, names the part. (On a real card you have only the size to go by; the quiz has such a message.) Somebody wants to run the training of your guess on it, and when that fails, halves the batch. Read the messages before you read on: *which part* did not fit?
 
 
 # %%
@@ -977,9 +987,9 @@ lesson.say("Batch 2: {second}", second=tried(hasty, card))
 repaired, rows = guessed, []
 for label, change in [
     ("as it was", {}),
-    ("reference precomputed", {"reference": "precomputed"}),
-    ("and checkpointing", {"checkpointing": True}),
+    ("checkpointing", {"checkpointing": True}),
     ("and the loss in chunks", {"chunked_loss": True}),
+    ("and the reference precomputed", {"reference": "precomputed"}),
 ]:
     repaired = replace(repaired, **change)
     rows.append([label, tried(repaired, card)])
@@ -990,7 +1000,7 @@ plots.table(
 )
 
 # %% [markdown]
-# It fits, with the batch as it was and the result the same: these rungs cost time, and nothing else.
+# It fits, with the batch as it was and the result the same: these rungs cost time, and nothing else. (The last message names whatever came on top when the card was full. If that cannot be made smaller, look for the part beneath it that can be done without: here the reference's copy.)
 #
 # A second trap comes *after* the error. In a notebook an exception is kept, with its traceback, with the variables of every function that it went through, with their tensors. So the memory is not given back, and the smaller training fails as well.
 
@@ -1023,7 +1033,7 @@ lesson.say(
 #
 # ### Real steps, timed and compared
 #
-# What follows trains the real model for some minutes a seed, so nothing is trained when you run this notebook: `make real` did it, for six seeds (other scenes, other batches, other first matrices), and the cells read what it stored.
+# What follows trains the real model for some minutes a seed, so nothing is trained when you run this notebook: `make real` did it on a machine with two CPU cores, for six seeds (other scenes, other batches, other first matrices), and the cells read what it stored.
 #
 # **Step times.** KTO with LoRA on SmolLM2-135M, two ways: through TRL with `peft`, where the reference is the adapter switched off, as one does it in practice; and our ten lines of LoRA with the course's own plain loop (`helpers.preference.fast`), which asks the reference about all answers once, before the first step (so that one of the five passes is not in its step time), and makes logits for the answers' tokens only. The losses must be the same, or a comparison of times means nothing. Times are seconds of *work* of one core: the machine had other things to do.
 
@@ -1120,7 +1130,8 @@ if timed.records:
             timed.row("KTO over SFT", "plain loop: KTO, times SFT"),
         ],
         "ratio of the work of one step",
-        alt="Interval plot of two ratios of step times, both above 1: TRL with peft over the plain loop, and KTO over SFT in the plain loop.",
+        alt="Interval plot of two ratios of step times, means: TRL with peft over the plain loop "
+        f"{timed.interval('TRL over ours').mean:.2f}, KTO over SFT in the plain loop {timed.interval('KTO over SFT').mean:.2f}.",
         threshold=1.0,
         threshold_name="equal",
     )
@@ -1160,7 +1171,7 @@ lesson.claim(
 # %% [markdown]
 # Where does TRL's extra work go? It makes logits for all tokens, the prompts' too, and asks the reference anew at every step; the rest is bookkeeping that the plain loop does without, and that you will want on several cards, or in mixed precision, or after a crash. If your data are seen more than once, `precompute_ref_log_probs` takes the reference out of TRL's steps as well.
 #
-# And the cost formula? For KTO against SFT, counting passes said twice the work. How far off that is can be read from the second row: on one machine, for short rows, no more is claimed.
+# And the cost formula? For KTO against SFT, counting passes said twice the work. How far off that is, and to which side, can be read from the second row: on one machine, for short rows, no more is claimed.
 #
 # **What a rank buys.** 32 thumbs on captions, each seen once in 4 steps of KTO with LoRA, once with rank 16 and once with rank 1 (a sixteenth of the numbers). On held-out records in colors that nobody trained on: how often does the true caption's reward exceed the false one's (chance: one half), and by how many nats of log-ratio?
 
@@ -1217,7 +1228,8 @@ if ranked.records:
             ranked.row("rank 1: accuracy", "rank 1"),
         ],
         "share of held-out records on which the true caption has the higher reward",
-        alt="Interval plot of the reward accuracy on held-out records after KTO with rank 16 and with rank 1, beside chance.",
+        alt="Interval plot of the reward accuracy on held-out records after KTO, means: rank 16 "
+        f"{ranked.interval('rank 16: accuracy').mean:.2f}, rank 1 {ranked.interval('rank 1: accuracy').mean:.2f}; a line at chance, one half.",
         threshold=0.5,
         threshold_name="chance",
     )
@@ -1284,12 +1296,14 @@ if ranked.records:
     )
 
 # %% [markdown]
-# Compare the factor with that of the ranks. It is no sign of what rank 1 *could* learn. $\alpha / r$ is 2 for both, AdamW moves every entry of $B$ by about the learning rate, and $B A x$ adds up $r$ such moves: in the first steps the same learning rate simply is a step $r$ times as long. Whoever compares ranks at one learning rate compares learning rates. In accuracy, which asks for the direction only, rank 1 is not behind; with sixteen held-out records a seed the interval is too wide to call them equal. (An interval is symmetric, so it may run past 1.)
+# Compare the factor with that of the ranks. It is no sign of what rank 1 *could* learn. $\alpha / r$ is 2 for both, AdamW moves every entry of $B$ by about the learning rate, and $B A x$ adds up $r$ such moves: so in the first steps the same learning rate would be a step about $r$ times as long. That would explain the factor; it was not tested with other learning rates. Still: whoever compares ranks at one learning rate compares learning rates. In accuracy, which asks for the direction only, rank 1 is not behind; with sixteen held-out records a seed the interval is too wide to call them equal. (An interval is symmetric, so it may run past 1.)
 
 # %% [markdown]
 # ### On a GPU
 #
-# The full run: the tier's own model (SmolLM2-360M-Instruct on 16 GB, Qwen2.5-0.5B-Instruct on 24 GB), some hundred public thumbs from `trl-lib/kto-mix-14k`, LoRA of rank 16. It prints answers before and after, and what it cost beside what was predicted. On a T4 the frozen weights are in float16, the adapters in float32, and a scaler works as yours does; newer cards use bfloat16.
+# Nobody has run this cell on a GPU yet; it was tried with stand-ins on a CPU only. Take what follows as a plan.
+#
+# The full run: the model of your machine's *tier* (its class by memory, found when the course starts; SmolLM2-360M-Instruct on 16 GB, Qwen2.5-0.5B-Instruct on 24 GB), some hundred public thumbs from `trl-lib/kto-mix-14k`, LoRA of rank 16. It is to print answers before and after, and what it cost beside what was predicted. On a T4 the frozen weights are in float16, the adapters in float32, and a scaler works as yours does; newer cards use bfloat16.
 
 
 # %% tags=["real"]
@@ -1428,13 +1442,13 @@ lesson.quiz("recap")
 # ## Recap
 #
 # - Four parts of the memory belong to parameters, two to tokens. With a small model and long rows the tokens' part is the larger one, and logits with a large vocabulary are a good deal of it: halve them, and the count of parameters has not changed.
-# - The shapes are enough to predict the peak. Predict first, rent second.
-# - Take the rung that makes the *largest* part small. Checkpointing, a precomputed reference and a loss in chunks leave the result as it is; LoRA, 8 bits and 4 bits change it a little; a smaller batch without accumulation changes it, too.
-# - LoRA is one line. It saves gradients, optimizer and the reference's copy, not activations of the frozen layers and not logits.
+# - The shapes are enough to predict the peak, here on a CPU; leave a margin for what an allocator keeps. Predict first, rent second.
+# - Take the rung that makes the *largest* part small. Checkpointing, a precomputed reference and a loss in chunks leave the result as it is; LoRA, 8 bits and 4 bits change it a little; a smaller batch without accumulation changes it, too (with accumulation only KTO's z₀ does).
+# - LoRA is one line. It saves gradients, optimizer, the reference's copy and some of the activations, but not most of them and not the logits.
 # - float16 needs a scaler, bfloat16 needs sums in 32 bits, and both need 32-bit copies of whatever is trained.
 # - Cost is a formula with one unknown, the utilization. Measure it in the first minute.
 #
-# **Limits of this demo.** Nothing here ran on a GPU: peaks are those of a CPU, where there is no CUDA context, no reserve that is lost between tensors and no kernels of another kind; the sentence of the calculator adds assumptions for them, and no measurement stands behind these. Peaks are of one training step written for this course (all tokens of a row are scored), not of TRL's trainer, which makes its logits in tiles of its own. Mixed precision by autocast is not in the planner: its 16 bits mean weights in 16 bits. The traps of 16 bits are counted on numbers that were computed in 32 bits and then rounded, not in a training that runs in 16. Weights of the real model come from a 4-bit package, unless the hub's are on this machine. Prices are assumed. The comparison of ranks is one task, one setting of learning rate and four steps; full training was not compared.
+# **Limits of this demo.** Nothing here ran on a GPU: peaks are those of a CPU, where there is no CUDA context, no reserve that is lost between tensors and no kernels of another kind; the sentence of the calculator adds assumptions for them, and no measurement stands behind these. The planner was judged on jobs chosen by its author, and with the C library's default rule steps held more than predicted (section 2 says how much). Peaks are of one training step written for this course (all tokens of a row are scored), not of TRL's trainer, which makes its logits in tiles of its own. Mixed precision by autocast is not in the planner: its 16 bits mean weights in 16 bits. The traps of 16 bits are counted on numbers that were computed in 32 bits and then rounded, not in a training that runs in 16. Weights of the real model come from a 4-bit package, unless the hub's are on this machine. Prices are assumed. The comparison of ranks is one task, one setting of learning rate and four steps; full training was not compared.
 #
 # **References.** Hu et al., *LoRA: low-rank adaptation of large language models*, 2021. Dettmers et al., *QLoRA: efficient finetuning of quantized LLMs*, 2023, and *8-bit optimizers via block-wise quantization*, 2021. Micikevicius et al., *Mixed precision training*, 2017 (master weights and loss scaling). Chen et al., *Training deep nets with sublinear memory cost*, 2016 (checkpointing). Kaplan et al., *Scaling laws for neural language models*, 2020 (two operations per parameter and token). Ethayarajh et al., *KTO: model alignment as prospect theoretic optimization*, 2024.
 
