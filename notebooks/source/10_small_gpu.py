@@ -712,7 +712,12 @@ for name, region, said, expected in [
         "leaves more than half of the weights in the matrices of SmolLM2's layers where they are, in bfloat16",
         "holds",
     ),
-    ("float16", {"above": 0.5}, "leaves more than half of them where they are in float16, too", "holds"),
+    (
+        "float16",
+        {"above": 0.5},
+        "leaves more than half of the weights in these matrices where they are in float16, too",
+        "holds",
+    ),
 ]:
     lesson.claim(
         lost_updates,
