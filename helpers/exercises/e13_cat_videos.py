@@ -320,7 +320,7 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
                 "it is rewarded for saying what the film in front of it does not show",
             ],
             2,
-            "That is why this control is harsher than shuffled thumbs: it teaches not to look.",
+            "That is why this control is harsher than shuffled thumbs: it rewards captions that do not fit their film.",
         ),
         QuizQuestion(
             "A probe reads the right kind from a captioner's state, and its captions give a wrong one. What is the first thing to try?",

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 13 · Cat videos
 #
-# A model describes films fluently, and often wrongly. Can it be taught with thumbs alone to say what it sees?
+# A model describes films fluently, and often wrongly. Given an encoder that was trained on true words, can thumbs alone teach it to say what it sees?
 #
 # After this lesson you can
 #
@@ -9,7 +9,7 @@
 # - count what a captioner makes up and what it leaves out, attribute by attribute;
 # - align it with KTO in two rounds of thumbs, some of them yours;
 # - rule out the stories that could explain the gain away: cooler sampling, more training, any thumbs, any clips;
-# - say what thumbs down buy that thumbs up don't, and why they may punish the wrong word;
+# - say what thumbs down buy that thumbs up don't, and why they may punish a right word too;
 # - tell what a captioner knows from what it says.
 
 # %% tags=["volatile", "evidence"]
@@ -25,7 +25,7 @@ lesson = helpers.begin("13")
 # %%
 lesson.predict(
     "right",
-    "How many of its captions, sampled as before, are right about all three after two rounds?",
+    "How many of its captions are right about all three after two rounds?",
     minimum=0,
     maximum=100,
     unit="%",
@@ -194,7 +194,7 @@ plots.table(
 )
 
 # %% [markdown]
-# Every line is English. Some are about another film. Statements of a model that its input does not support are called **hallucinations**, and in this world they can be counted exactly, for each attribute by itself. There are two ways to fail:
+# Every line is English. Some say what the film does not show. (Five of these eight films were picked because they tempt.) Statements of a model that its input does not support are called **hallucinations**, and in this world they can be counted exactly, for each attribute by itself. There are two ways to fail:
 #
 # - a **false assertion**: the caption gives the attribute, and it is wrong;
 # - an **omission**: the caption does not give it (or is no sentence, and says nothing).
@@ -271,7 +271,7 @@ lesson.say(
 )
 
 # %% [markdown]
-# So it does look: without the right film it is lost. It looks, and sometimes says what is usual instead.
+# So it does look: right about all three most of the time with its own film, and lost without it. (The low number alone would say nothing: whoever never looks is as lost.) It looks, and sometimes says what is usual instead.
 #
 # ## 3 · Thumbs
 #
@@ -327,7 +327,7 @@ lesson.widget("thumbs", answers=[(labeled[i], rows[SAMPLES * i][1]) for i in ask
 # %% [markdown]
 # ## 4 · Two rounds of KTO
 #
-# Nothing new is needed for this. A film's tokens are words, so a film with its caption is a question with its answer, and rows with thumbs go to KTO as in lesson 08. The reference is the captioner before the round. Each round goes through its 3,900 captions about once. All runs that are compared take the same learning rate, batch and number of steps; these were chosen with another encoder and captioner (seed 900), on films kept for that (`LOG.md` has the trials).
+# Nothing new is needed for this. A film's tokens are words, so a film with its caption is a question with its answer, and rows with thumbs go to KTO as in lesson 08. The reference is the captioner before the round. KTO goes through a round's 3,900 captions about once; at equal steps, who imitates only the captions with a thumb up sees those about one and a half times. All runs that are compared take the same learning rate, batch and number of steps; these were chosen with another encoder and captioner (seed 900), on films kept for that (`LOG.md` has the trials).
 
 # %% tags=["evidence"]
 FIRST = Settings("kto", 4e-4, lesson.size(120, smoke=3), batch_size=32, beta=0.5, warmup_steps=10)
@@ -526,7 +526,7 @@ lesson.say(
 )
 
 # %% [markdown]
-# The gain is the thumbs' merit, and hardly KTO's: whoever only imitates what got a thumb up comes as far, within the margin that we named, if not a little farther. (Lesson 08 found a wide gap, where thumbs up were *rare*. Here most captions earn one, so imitation has plenty to imitate.) If you have thumbs like these, SFT on the ups is the simpler tool.
+# The gain is the thumbs' merit, and hardly KTO's: whoever only imitates what got a thumb up stays within the margin that we named, a little ahead in round 1 and undecided in round 2. Even that is kind to KTO: the settings of round 2 were chosen on KTO's results (on development films, where the imitator had led as well). (Lesson 08 found a wide gap, where thumbs up were *rare*. Here most captions earn one, so imitation has plenty to imitate; that this is the reason was not tested.) If you have thumbs like these, SFT on the ups is the simpler tool.
 #
 # ## 5 · What thumbs down buy
 #
@@ -543,7 +543,7 @@ share_plot(
         rounds.row("KTO 2: habit kind", "KTO, round 2"),
     ],
     "share of pink or green animals of other kinds that are called pig or frog",
-    alt="Interval plot of the habit's share: about half before, no less when cooled, and close to none after either training.",
+    alt="Interval plot of the habit's share: about half before, a little more when cooled, and close to none after either training.",
 )
 
 # %% tags=["claim"]
@@ -563,7 +563,7 @@ for number in (1, 2):
     )
 
 # %% [markdown]
-# Cooling feeds the habit: it is often the likeliest word. Thumbs end most of it, either way. A thumb down on “a pink pig” says just what was wrong; a thumb up on “a pink rabbit” lowers *pig* only by raising something else. So we expected the imitator to keep much more of the habit, as it had in an early sketch. It keeps a little more in round 1; how little, and whether any of it is sure after round 2, the intervals say.
+# Cooling feeds the habit: it is often the likeliest word. Thumbs end most of it, either way. A thumb down on “a pink pig” says just what was wrong; a thumb up on “a pink rabbit” lowers *pig* only by raising something else. So we expected the imitator to keep much more of the habit, as it had in an early sketch (development runs had already shrunk the gap, to .03 against about .01). It keeps a little more in round 1; how little, and whether any of it is sure after round 2, the intervals say.
 #
 # Move the temperature and compare models: what does cooling do to a habit, and what do thumbs?
 
@@ -742,7 +742,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# APO-zero comes out the same to the last digit: z₀ was cut off at 0 all the time. Shuffled thumbs do a little harm, wrong films far more: they reward the captioner for not looking.
+# APO-zero comes out the same to the last digit: z₀ was cut off at 0 all the time. (That makes the two one and the same loss, so this row is a check, not a finding.) Shuffled thumbs do a little harm, wrong films far more: they reward captions that do not fit the film. Sampled, hardly any caption is right then; greedily about a third still are, so the captioner has not stopped looking, it has been confused.
 #
 # **Read the last claim twice.** There is nothing magical in thumbs. One true caption a film, written by somebody careful, teaches as much or a little more. What thumbs save is the writing.
 #
@@ -750,7 +750,7 @@ lesson.claim(
 #
 # It would be nice to say: before, it went by habit; now it looks. Is that so? The wrong kind becoming rare does not prove it: a model that says “rabbit” whenever it sees pink has lost the habit too. Three tests.
 #
-# **Other films.** With the tokens of another film, a model that looks must be lost.
+# **Other films.** With the tokens of another film, every caption must be wrong, whether the model looks or not. So this, like the blind captioner below, is a sanity check; what tells is the *difference* to the right film.
 #
 # **A blind captioner.** The same network, trained on the same captions, but every one with the tokens of some other film: it can learn the language and its habits, and nothing about films. Where is it, and where is our captioner?
 #
@@ -941,16 +941,16 @@ else:
     lesson.say("No thumbs of yours on these captions yet: give some in section 3, and run this cell again.")
 
 # %% [markdown]
-# A dozen among thousands change little: one judge's slips drown, and so does one judge's taste. Thumbs are kept on your disk, and the tokens of films in the course's cache: after a restart of the kernel nothing is asked or encoded twice.
+# A dozen among thousands will change little (your numbers say, if you gave some): one judge's slips drown, and so does one judge's taste. Thumbs are kept on your disk, and the tokens of films in the course's cache: after a restart of the kernel nothing is asked or encoded twice.
 #
 # ---
 # ## Dig deeper
 #
 # Four independent sections; none is needed to go on.
 #
-# ### Failure drill: the wrong word is punished
+# ### Failure drill: a right word is punished, too
 #
-# There are fewer thumbs down than up, so lesson 08 would raise their weight by the counts. Try it here. A caption “a small pink pig jumps” of a film with a pink rabbit gets *one* thumb down for all of its words. *Pig* was wrong. *Pink* was right, stands in the same sentence, and goes down with it. Nothing tells the loss which word it was: this is the problem of **credit assignment**. What holds *pink* up are the captions with a thumb up that say *pink*. Raise the weight of the downs and they lose.
+# There are fewer thumbs down than up, so lesson 08 would raise their weight by the counts. Try it here. A caption “a small pink pig jumps” of a film with a pink rabbit gets *one* thumb down for all of its words. *Pig* was wrong. *Pink* was right, stands in the same sentence, and is pushed down with it. Nothing tells the loss which word it was: this is the problem of **credit assignment**. What holds *pink* up are the captions with a thumb up that say *pink*. Raise the weight of the downs and they may lose.
 
 # %% tags=["evidence"]
 
@@ -1009,7 +1009,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# We had predicted this loss from an early sketch, where it was larger. Here the color does fall on average, but on some seeds hardly at all, and the interval just reaches zero: **inconclusive**. What the table shows beside it is that the weights bought nothing in return: the habit was gone without them.
+# We had predicted this loss from an early sketch, where it was larger. Against the captioner of before, the color became *more* often right with either weights; with weights by the counts it rose less, on some seeds hardly less, and the interval of that difference just reaches zero: **inconclusive**. What the table shows beside it is that the weights bought nothing in return: with all weights at 1 the habit was down to about one film in two hundred, the same ones with either weights, so there was nothing left to buy.
 #
 # **The repair** is not a better weight but a finer signal: thumbs for parts of an answer, or pairs that differ in one word only (lesson 09's contrastive revisions), or more captions of each film, so that the right word is seen in good company.
 #
@@ -1171,9 +1171,9 @@ lesson.quiz("recap")
 # - It makes things up where language has a ready answer. In a world with exact verdicts that is counted, false assertions and omissions apart.
 # - Two rounds of thumbs make most of it right. Imitating thumbs up does as well here, as do true captions; thumbs down ended the habit a little sooner.
 # - Cooling, more training, shuffled thumbs and wrong films do not explain it away.
-# - The kind was in the captioner's state before any thumb. Thumbs taught it mainly to say what it held.
+# - The kind was in the captioner's state before any thumb. Thumbs taught it mainly to say what it held, and it held it because the encoder had been trained on true words.
 #
-# **What it cost.** On one core: an encoder two to three minutes and clean labels, a captioner about one minute and 12,000 hasty captions, a round of KTO about ten seconds and 3,900 thumbs. At four seconds a thumb a round is more than four hours of watching for a person: here the verdict is free; with real films it is the price.
+# **What it cost.** On one core: an encoder two to three minutes and clean labels, a captioner about one minute and 12,000 hasty captions, a round of KTO about ten seconds and 3,900 thumbs. At fifteen seconds a thumb a round is sixteen hours of watching for a person: here the verdict is free; with real films it is the price.
 #
 # **Limits of this demo.** One animal, eight frames, 8 kinds, 8 colors, 9 verbs; test films are new, but every combination of words occurs in training. The encoder saw true words, so the tokens hold what is asked about; with real encoders much is lost before any thumb. The verdict never errs, people do (lesson 08 has wrong thumbs). The annotator's habits are of our making: two for kinds, one for verbs, and simple.
 #
