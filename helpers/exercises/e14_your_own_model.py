@@ -242,9 +242,9 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "Your file has 400 rows: 100 prompts with four answers each. You hold out 80 rows drawn at random. What does the test measure?",
             [
-                "how the model does on new prompts, as each of the 80 rows was drawn at random and kept out of training",
+                "how the model does on prompts that it has not seen",
                 "also what it remembers: nearly every test prompt was trained on with other answers",
-                "nothing, as 80 rows are too few for an interval",
+                "nothing: 80 rows are too few for an interval",
             ],
             1,
             "The chance that all four rows of a prompt land in the test is tiny. Split by prompt.",
@@ -256,7 +256,7 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
             "Each order counts half. The difference between the two, 28 points, is the judge's habit.",
         ),
         QuizQuestion(
-            "After KTO the win rate is 64%, and at equal length 51%. Which sentence may stand on the card?",
+            "After KTO the win rate is 64%, and at equal length 51%. Which sentence says most honestly what was found?",
             [
                 "“Preferred in 64% of comparisons with the model before, on prompts that were held out”",
                 "“No better than before”",
@@ -268,7 +268,7 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "KTO's model beats the SFT model that it started from. What is missing before you credit KTO?",
             [
-                "a larger model, as small ones gain from nearly any training",
+                "the same steps again on a larger model",
                 "the same number of further steps without thumbs down",
                 "a lower learning rate for the SFT model",
             ],
@@ -278,8 +278,8 @@ QUIZZES: dict[str, list[QuizQuestion]] = {
         QuizQuestion(
             "A run was interrupted at step 300 of 500. You raise the learning rate, and start it again in the same folder. What should happen?",
             [
-                "it refuses: one folder is one recipe",
-                "it goes on from step 300 with the new rate, as the old steps are not lost",
+                "it stops with a sentence, and asks for another folder or the old rate",
+                "it goes on from step 300 with the new rate",
                 "it starts at step 0 and overwrites the checkpoints",
             ],
             0,
