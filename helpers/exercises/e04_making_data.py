@@ -241,7 +241,7 @@ def near_widget(captions: Sequence[str], copies: Sequence[str]) -> WhatIf:
             f"Near copies caught: {caught} of {len(near)}."
         )
         alt = f"Two histograms of similarities and a threshold at {threshold:g}. {sentence}"
-        return plots.figure_html(figure, alt) + page.prose_html(sentence)
+        return plots.figure_html(figure, alt) + page.paragraph_html(sentence)
 
     controls = {
         "threshold": ipywidgets.FloatSlider(value=0.7, min=0.3, max=1.0, step=0.05, description="threshold"),

@@ -202,7 +202,7 @@ def generations_html(
         f"Replace without real text is expected to keep {expected[-1]:.0f}."
     )
     return plots.figure_html(figure, f"Line plot of kinds over the number of the text. {said}") + (
-        page.prose_html(said)
+        page.paragraph_html(said)
     )
 
 

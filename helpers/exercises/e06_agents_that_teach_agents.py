@@ -248,7 +248,7 @@ def _verdicts_html(start: float, hits: float, alarms: float, pigs: float, rest: 
         + ", ".join(f"{x:.2f}" for x in shares)
         + "."
     )
-    return plots.figure_html(figure, alt) + page.prose_html(sentence)
+    return plots.figure_html(figure, alt) + page.paragraph_html(sentence)
 
 
 def verdicts_widget() -> WhatIf:

@@ -277,7 +277,7 @@ def _pushes_html(ups: int, beta: float, weights: str) -> str:
         f"At the start (r = 0) the downs push {hard} as the ups. A push has faded to a tenth "
         f"when an answer has become {math.exp(reach):,.2g} times as probable, or as improbable, as it was."
     )
-    return plots.figure_html(figure, alt) + page.prose_html(sentence)
+    return plots.figure_html(figure, alt) + page.paragraph_html(sentence)
 
 
 def pushes_widget() -> WhatIf:

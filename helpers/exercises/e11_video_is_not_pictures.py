@@ -235,8 +235,8 @@ def _scrub_html(
     table = plots.table_html(
         cells, ["question (what the probe sees)", "first answer", "second"], f"Asked of: {film}"
     )
-    about = page.escape(f"Frame {frame} is picked; it is number {places[picked] + 1} of the film.")
-    return f'{strip}<div style="{page.TEXT_STYLE}">{about}</div>{large}{table}'
+    about = page.paragraph_html(f"Frame {frame} is picked; it is number {places[picked] + 1} of the film.")
+    return f"{strip}{about}{large}{table}"
 
 
 def scrub_widget(

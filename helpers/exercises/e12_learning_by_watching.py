@@ -293,7 +293,7 @@ def _gaps_html(films: Mapping[str, np.ndarray], fill: Fill, film: str, hidden: s
         f"{right} of {len(gone)} gaps filled with the right frame (blindly 1 on average). Below each frame: "
         "its gap, whether it is right there, and how sure the network was."
     )
-    return seen + page.prose_html(sentence) + said
+    return seen + page.paragraph_html(sentence) + said
 
 
 def gaps_widget(films: Mapping[str, np.ndarray], fill: Fill) -> WhatIf:

@@ -246,7 +246,7 @@ def _next_word_html(
     alt = f"Bars of the probabilities of eight kinds as the next word. The likeliest is {best}: {shares.max():.2f}."
     sentence = f"Model: {model}; it reads the tokens of this film: {tokens}; temperature {temperature:g}."
     strip = plots.film_strip_html(films[film], film)
-    return strip + plots.figure_html(figure, alt) + page.prose_html(sentence)
+    return strip + plots.figure_html(figure, alt) + page.paragraph_html(sentence)
 
 
 def next_word_widget(

@@ -203,7 +203,7 @@ def _margin_html(pairs: Mapping[str, Sequence[Pair]], compared: str, judge: str,
         f"{int(near.sum())} of {len(wins)} pairs differ by at most {margin} words. "
         f"Win rate among them: {share}; among all: {wins.mean():.2f}."
     )
-    return plots.figure_html(figure, alt) + f'<div style="{page.TEXT_STYLE}">{page.escape(said)}</div>'
+    return plots.figure_html(figure, alt) + page.paragraph_html(said)
 
 
 def margin_widget(pairs: Mapping[str, Sequence[Pair]]) -> WhatIf:

@@ -83,6 +83,11 @@ def prose_html(text: str) -> str:
     return "".join(code_html(part) if i % 2 else escape(part) for i, part in enumerate(parts))
 
 
+def paragraph_html(text: str) -> str:
+    """Plain text as a paragraph of its own, which does not stand beside a figure."""
+    return f'<div style="{TEXT_STYLE}">{prose_html(text)}</div>'
+
+
 def publish(bundle: dict[str, Any]) -> None:
     """Display a MIME bundle in a notebook; outside of IPython print its ``text/plain``."""
     from IPython.core.interactiveshell import InteractiveShell

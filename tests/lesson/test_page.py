@@ -28,3 +28,11 @@ def test_backticks_become_code_and_everything_is_escaped() -> None:
 def test_outside_of_a_notebook_the_plain_text_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     page.show_html("<p>html</p>", "plain")
     assert capsys.readouterr().out == "plain\n"
+
+
+def test_a_paragraph_is_a_block_of_its_own_and_escapes_what_it_says() -> None:
+    html = page.paragraph_html("a <b> in `x < y`")
+    assert html.startswith("<div ")
+    assert html.endswith("</div>")
+    assert "a &lt;b&gt; in " in html
+    assert page.code_html("x < y") in html
