@@ -287,7 +287,9 @@ def test_a_server_that_dies_in_the_middle_is_given_up_and_what_came_is_kept(stan
     assert sum(answer is not None for answer in answers) == 30
     assert all(answer in (None, f"row {number}") for number, answer in enumerate(answers))
     total = counts(generator)
-    assert 8 <= total.failed["server error"] <= 8 + 3
+    # The count starts anew when a good answer arrives late: at most two are still on their way when the first
+    # failure arrives, each after seven failures at most, and two more questions are asked beside the eighth.
+    assert 8 <= total.failed["server error"] <= 2 * 7 + 8 + 2
     assert total.answered + sum(total.failed.values()) + total.given_up == total.asked == 500
     assert "not asked any more" in capsys.readouterr().err
 
