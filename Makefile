@@ -3,12 +3,13 @@
 
 PYTHON ?= python3
 LESSONS ?=
+REHEARSALS ?=
 HELPERS = $(PYTHON) -m helpers
 
 # A run writes below build/ and into the cache only, so no __pycache__ here.
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: run lab doctor setup setup-test test lessons warm evidence real bench
+.PHONY: run lab doctor setup setup-test setup-site test lessons warm evidence real bench site rehearse
 
 run: setup
 	@$(HELPERS) run $(LESSONS)
@@ -24,6 +25,9 @@ setup:
 
 setup-test:
 	@$(HELPERS) setup --test
+
+setup-site:
+	@$(HELPERS) setup --site
 
 test: setup-test
 	@$(HELPERS) test $(TESTS)
@@ -42,3 +46,9 @@ real: setup
 
 bench: setup
 	@$(HELPERS) bench
+
+site: setup-site
+	@$(HELPERS) site
+
+rehearse: setup-test
+	@$(HELPERS) rehearse $(REHEARSALS)

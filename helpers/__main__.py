@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--test", action="store_true", help="also what the tests need, and Chromium where possible"
     )
+    one.add_argument("--site", action="store_true", help="also what builds the course's web site")
     lessons = "numbers of lessons, such as 00 01; all when left out"
     add("run", "run the lessons' solutions, print what they found and write build/report.html").add_argument(
         "lessons", nargs="*", metavar="LESSON", help=lessons
@@ -63,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("real", "train the real models of experiments, into evidence/; takes long, resumable").add_argument(
         "lessons", nargs="*", metavar="LESSON", help=lessons
+    )
+    add("site", "build the course's web site from the executed solutions, into build/site")
+    add("rehearse", "rehearse what is too long for the tests: Binder, a hub, a class").add_argument(
+        "rehearsals", nargs="*", metavar="NAME", help="such as binder or hub; all when left out"
     )
     add("bench", "measure the rates of the world, and how long the import takes")
     one = add("thumbs", "merge the thumbs of a whole class, and say where annotators differ")
@@ -175,6 +180,14 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
 
         os.environ["COURSE_TIER"] = options.tier
         return fetch.run(options.into)
+    if command == "site":
+        from helpers.course import site
+
+        return site.run()
+    if command == "rehearse":
+        from helpers.course import rehearse
+
+        return rehearse.run(options.rehearsals)
     if command == "bench":
         from helpers.course import bench
 
@@ -208,7 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         if options.command == "setup":
-            setup.set_up(test=options.test)
+            setup.set_up(test=options.test, site=options.site)
             return 0
         _go_inside(arguments)
         if options.command == "doctor":

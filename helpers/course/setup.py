@@ -318,8 +318,13 @@ def _bring_chromium(root: Path) -> None:
 # --- the command --------------------------------------------------------------------------------------------
 
 
-def set_up(root: Path = ROOT, test: bool = False) -> None:
-    """Make `.venv` hold what the course needs (and, with `test`, its tests). Quick when it already does.
+def set_up(root: Path = ROOT, test: bool = False, site: bool = False) -> None:
+    """Make `.venv` hold what the course needs. Quick when it already does.
+
+    Args:
+        root: the course's folder.
+        test: also what its tests need, and a browser.
+        site: also what builds its web site.
 
     Raises:
         CourseError: with one sentence, if that is impossible here.
@@ -335,6 +340,8 @@ def set_up(root: Path = ROOT, test: bool = False) -> None:
     label = f"Installing the course's packages ({DISK_GB[torch_build()]:g} GB, a few minutes) …"
     _install(root, "requirements.txt", stamp, label)
     _install_real(root, stamp)
+    if site:
+        _install(root, "requirements-site.txt", stamp, "Installing what builds the site …")
     if test:
         _install(root, "requirements-test.txt", stamp, "Installing what the tests need …")
         _bring_chromium(root)

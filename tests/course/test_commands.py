@@ -13,7 +13,7 @@ import pytest
 
 import helpers.__main__ as commands
 from helpers import settings
-from helpers.course import bench, build, evidence, real, refresh, run, setup, thumbs, warm
+from helpers.course import bench, build, evidence, real, rehearse, refresh, run, setup, thumbs, warm
 from helpers.settings import CourseError
 
 NAMES = ["setup", "run", "lab", "test", "doctor", "lessons", "warm", "evidence"]
@@ -79,7 +79,8 @@ def record(monkeypatch, module, name, result=0):
             "merge",
             ((Path("class"), Path("all.jsonl")), {}),
         ),
-        (["setup", "--test"], setup, "set_up", ((), {"test": True})),
+        (["rehearse", "binder"], rehearse, "run", ((["binder"],), {})),
+        (["setup", "--test"], setup, "set_up", ((), {"test": True, "site": False})),
     ],
 )
 def test_commands_call_what_they_name(monkeypatch, arguments, module, name, expected):
@@ -218,6 +219,8 @@ def test_outside_the_venv_it_goes_inside(tmp_path):
         (["evidence", "LESSONS=01"], "python3 -m helpers evidence 01"),
         (["real", "LESSONS=01"], "python3 -m helpers real 01"),
         (["bench"], "python3 -m helpers bench"),
+        (["site"], "python3 -m helpers site"),
+        (["rehearse", "REHEARSALS=binder hub"], "python3 -m helpers rehearse binder hub"),
         (["run", "PYTHON=python3.12"], "python3.12 -m helpers run"),
     ],
 )
