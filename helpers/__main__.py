@@ -69,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--tier", choices=["gpu", "gpu24"], default="gpu", help="gpu (16 GB) if left out")
     one.add_argument("--into", metavar="FOLDER", type=Path, help="the hub's own cache if left out")
+    one = add("catchup", "write a short notebook for whoever starts in the middle, and build its models")
+    one.add_argument("lesson", metavar="LESSON", help="the lesson to start at, such as 08")
     add("evidence", "run every claim with all its seeds, into evidence/; resumable").add_argument(
         "lessons", nargs="*", metavar="LESSON", help=lessons
     )
@@ -185,6 +187,10 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         from helpers.course import warm
 
         return warm.run()
+    if command == "catchup":
+        from helpers.course import catchup
+
+        return catchup.run(options.lesson)
     if command == "fetch" and options.stick:
         from helpers.course import stick
 

@@ -17,7 +17,7 @@ from helpers.course import bench, build, evidence, real, refresh, rehearse, run,
 from helpers.settings import CourseError
 
 NAMES = ["setup", "run", "lab", "test", "doctor", "lessons", "warm", "evidence"]
-NAMES += ["real", "bench", "thumbs", "audit", "train", "address"]
+NAMES += ["real", "bench", "thumbs", "audit", "train", "address", "fetch", "catchup", "site", "rehearse"]
 
 
 @pytest.fixture(autouse=True)
