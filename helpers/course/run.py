@@ -48,6 +48,7 @@ def run_lesson(
         seconds=entry.seconds,
         peak_mb=entry.peak_mb,
         on_cell=on_cell,
+        cell_seconds=result.cell_seconds,
     )
     result.notebook = built
     result.claims = read_ledger(ledger)
