@@ -63,6 +63,7 @@ def kernel_environment(build_dir: Path, extra: dict[str, str]) -> dict[str, str]
         "MPLCONFIGDIR": str(build_dir / "matplotlib"),
         "COURSE_PROGRESS": str(build_dir / "progress.json"),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "COURSE_CLOCK": "0",  # its lines go when a cell ends, but an empty output stays
         **extra,
     }
 
@@ -158,8 +159,9 @@ def execute(
 
     `seconds` and `peak_mb` are budgets: at more than twice the time the kernel is ended, more than twice
     the memory fails the lesson at its end. `cell_seconds` takes what each code cell took, by its id: on a
-    machine that others use too the time that it computed, where that is less. Returns status, one sentence on what went wrong (or the empty
-    string), the seconds that it took, and the peak of the kernel's process tree in megabytes.
+    machine that others use too the time that it computed, where that is less. Returns status, one sentence
+    on what went wrong (or the empty string), the seconds that it took, and the peak of the kernel's process
+    tree in megabytes.
     """
     from nbclient import NotebookClient
 
