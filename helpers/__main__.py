@@ -43,8 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--site", action="store_true", help="also what builds the course's web site")
     lessons = "numbers of lessons, such as 00 01; all when left out"
-    add("run", "run the lessons' solutions, print what they found and write build/report.html").add_argument(
-        "lessons", nargs="*", metavar="LESSON", help=lessons
+    one = add("run", "run the lessons' solutions, print what they found and write build/report.html")
+    one.add_argument("lessons", nargs="*", metavar="LESSON", help=lessons)
+    one.add_argument(
+        "--times", action="store_true", help="also keep what cells take, for the estimates that learners see"
     )
     add("lab", "open JupyterLab on the first lesson").epilog = _handed_on("lab")
     add("test", "run the tests, those in notebooks and in a real browser too").epilog = _handed_on("test")
@@ -170,7 +172,7 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
     if command == "run":
         from helpers.course import run
 
-        return run.run(options.lessons)
+        return run.run(options.lessons, times=options.times)
     if command == "lessons":
         return _lessons(options)
     if command == "evidence":

@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets
 
-from helpers.lesson import page
+from helpers.lesson import access, page
 
 ACCENT = page.MARKS["note"].color
 
@@ -46,9 +46,8 @@ STYLE = f"""<style>
 .course-choices .widget-toggle-button.mod-active:disabled {{opacity: 1;}}
 .course-widget .course-done, .course-widget .course-done:hover:enabled {{
   color: var(--jp-ui-font-color2, inherit); background: transparent; cursor: default; box-shadow: none;}}
-.course-widget .widget-button:focus-visible, .course-widget .widget-toggle-button:focus-visible,
-.course-widget input:focus-visible, .course-widget .noUi-handle:focus-visible {{
-  outline: 2px solid {ACCENT}; outline-offset: 1px;}}
+.course-widget :is(button, input, select, summary, video, a, .noUi-handle, .widget-readout):focus-visible {{
+  {access.RING}}}
 </style>"""
 
 

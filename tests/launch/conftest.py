@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from helpers import settings
+from tests.browser.conftest import chromium
+
+__all__ = ["chromium"]
 
 #: Pinned here, not in a requirements file: no learner, no test and no teacher needs all of them at once.
 TOOLS = ["jupyterhub==6.1.1", "nbgitpuller==1.3.0", "nbgrader==0.9.6", "jupyter-repo2docker==2026.4.0"]
