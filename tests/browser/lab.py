@@ -60,7 +60,6 @@ _OUTPUTS = """index => {
     const cell = window.jupyterapp.shell.currentWidget.content.widgets[index].model;
     return {count: cell.executionCount, running: cell.executionState === 'running',
         outputs: cell.outputs.toJSON() } }"""
-_RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
 # A function's body in braces: the page would otherwise wait for what it returns, without a time limit.
 _SELECT = """index => {
     const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -185,10 +184,10 @@ class Notebook:
         """Start a command of JupyterLab; the page does not wait for it: evaluating has no time limit."""
         self.page.evaluate("name => { window.jupyterapp.commands.execute(name) }", name)
 
-    def restart(self) -> None:
-        """Restart the kernel; what cells have shown stays."""
-        self.page.evaluate(_RESTART)
-        self.page.wait_for_function(_KERNEL_IDLE, timeout=90_000)
+    def close(self) -> None:
+        """End the kernel, and close the page: opened again, the notebook begins as it was saved."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        self.page.close()
 
     def run_all(self, seconds: float) -> dict[str, Any]:
         """Run every cell; gives the notebook's state when it is done or has an error.

@@ -1,8 +1,8 @@
 """Every lesson in a real browser, driven by the keyboard alone, as a learner would.
 
 Run with ``make rehearse REHEARSALS=lessons``, at the smallest size; ``LESSONS_FULL=1`` in the environment
-runs them at full size, and ``LESSONS="00 08"`` only these. Run All on the learner's copy; each control of each
-widget by Tab, with a name and a ring; the widget moved; the quiz answered wrongly, then rightly; every
+runs them at full size, and ``LESSONS="00 08"`` only these. Run All on the learner's copy; each control of
+each widget by Tab, with a name and a ring; the widget moved; the quiz answered wrongly, then rightly; every
 exercise typed wrongly, then rightly. Screenshots lie in build/rehearse/lessons/.
 """
 
@@ -105,7 +105,7 @@ def test_a_learner_works_through_a_lesson(
         assert notebook.problems == []
         assert notebook.elsewhere == []
     finally:
-        notebook.page.close()
+        notebook.close()
     seconds = time.monotonic() - started
     for name, value in {**counts, "lessons": 1, "seconds": seconds}.items():
         totals[name] += value
@@ -337,14 +337,13 @@ def test_results_are_downloaded_by_the_keyboard(
         assert packed.testzip() is None
         assert {"README.txt", "progress.json", f"ledger-{entry.id}.jsonl"} <= set(packed.namelist())
     record(download_bytes=len(content))
-    notebook.page.close()
+    notebook.close()
 
 
 def test_cells_out_of_order_and_all_of_them_twice(browser: Any, address: str) -> None:
     """A check before anything else, one before its function, then Run All twice."""
     entry = LESSONS[0]
     notebook = Notebook(browser, address.format(name=entry.name))
-    notebook.restart()
     check = notebook.find("= lesson.check(")
     assert "NameError: name 'lesson' is not defined" in notebook.run_cell(check)
     notebook.run_cell(notebook.find("helpers.begin("))
@@ -355,7 +354,7 @@ def test_cells_out_of_order_and_all_of_them_twice(browser: Any, address: str) ->
         assert state["done"] == state["cells"]
     assert "with your `" in notebook.run_cell(check)  # its name stands for the reference by now
     assert notebook.problems == []
-    notebook.page.close()
+    notebook.close()
 
 
 def test_a_restarted_kernel_goes_on_from_what_is_kept(
@@ -363,17 +362,18 @@ def test_a_restarted_kernel_goes_on_from_what_is_kept(
 ) -> None:
     """Run All, a restart, Run All: answers come back; what was built once is not built again."""
     entry = LESSONS[0]
-    notebook = Notebook(browser, address.format(name=entry.name))
     seconds = []
-    for _ in range(2):
-        notebook.restart()
+    for turn in range(2):
+        notebook = Notebook(browser, address.format(name=entry.name))
         started = time.monotonic()
         assert notebook.run_all(entry.seconds if FULL else 60)["errors"] == []
         seconds.append(round(time.monotonic() - started, 1))
+        if turn == 0:
+            notebook.close()
     quiz = _in_cell(notebook, notebook.find('lesson.quiz("recap")'))[0]
     assert quiz.query_selector(".mod-active") is not None  # answered before, by the tests above
     record(restart_seconds=seconds)
-    notebook.page.close()
+    notebook.close()
 
 
 def test_the_same_notebook_twice_at_once(browser: Any, address: str) -> None:
@@ -385,5 +385,5 @@ def test_the_same_notebook_twice_at_once(browser: Any, address: str) -> None:
     quiz = _in_cell(one, one.find('lesson.quiz("recap")'))[0]
     assert "Your score" in quiz.inner_text() or quiz.query_selector_all(".mod-active") is not None
     assert one.problems == other.problems == []
-    for notebook in (one, other):
-        notebook.page.close()
+    one.page.close()
+    other.close()
