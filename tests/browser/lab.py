@@ -39,7 +39,6 @@ _SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "docmanager-extension/plugin": {"autosave": False},
 }
-_THEME = "apputils-extension/themes"
 # The page says "idle" before a kernel exists, and Run All would then ask for one and wait for ever.
 _KERNEL_IDLE = """() => {
     const context = window.jupyterapp.shell.currentWidget?.sessionContext;
@@ -70,14 +69,13 @@ _SELECT = """index => {
 
 
 @contextlib.contextmanager
-def serve(folder: Path, *, smoke: bool = True, dark: bool = False) -> Iterator[str]:
+def serve(folder: Path, *, smoke: bool = True) -> Iterator[str]:
     """JupyterLab on a copy of the course below `folder`, so that nothing is saved into this one.
 
     Lessons run at their smallest size if `smoke`. Gives a notebook's address, with ``{name}`` for its name.
     """
     shutil.copytree(settings.ROOT, folder / "course", ignore=_LEFT_OUT)
-    chosen = _SETTINGS | ({_THEME: {"theme": "JupyterLab Dark"}} if dark else {})
-    for name, values in chosen.items():
+    for name, values in _SETTINGS.items():
         file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
@@ -183,6 +181,14 @@ class Notebook:
     def command(self, name: str) -> None:
         """Start a command of JupyterLab; the page does not wait for it: evaluating has no time limit."""
         self.page.evaluate("name => { window.jupyterapp.commands.execute(name) }", name)
+
+    def set_theme(self, name: str) -> None:
+        """Show the page in another theme, such as "JupyterLab Dark"."""
+        self.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name
+        )
+        light = "true" if "Light" in name else "false"
+        self.page.wait_for_selector(f'body[data-jp-theme-light="{light}"]')
 
     def close(self) -> None:
         """End the kernel, and close the page: opened again, the notebook begins as it was saved."""
