@@ -188,7 +188,7 @@ class Notebook:
             "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name
         )
         light = "true" if "Light" in name else "false"
-        self.page.wait_for_selector(f'body[data-jp-theme-light="{light}"]')
+        self.page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
 
     def close(self) -> None:
         """End the kernel, and close the page: opened again, the notebook begins as it was saved."""

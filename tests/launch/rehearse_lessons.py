@@ -421,13 +421,33 @@ def test_cells_out_of_order_and_all_of_them_twice(browser: Any, address: str) ->
     notebook = Notebook(browser, address.format(name=entry.name))
     check = notebook.find("= lesson.check(")
     assert "NameError: name 'lesson' is not defined" in notebook.run_cell(check)
-    notebook.run_cell(notebook.find("helpers.begin("))
+    begin = notebook.find("helpers.begin(")
+    assert "No module named 'helpers'" in notebook.run_cell(begin)  # the set-up cell comes first
+    for index, cell in enumerate(notebook.cells[: begin + 1]):
+        said = notebook.run_cell(index) if cell["type"] == "code" else ""
+    assert said.startswith(f"Lesson {entry.id}")
     assert "NameError" in notebook.run_cell(check)
     for _ in range(2):
         state = notebook.run_all(60)
         assert state["errors"] == []
         assert state["done"] == state["cells"]
     assert "with your `" in notebook.run_cell(check)  # its name stands for the reference by now
+    assert notebook.problems == []
+    notebook.close()
+
+
+def test_a_slow_cell_counts_its_seconds(browser: Any, address: str, artifacts: Path) -> None:
+    """A learner's own slow cell has a line that counts, and nothing of it stays to be seen."""
+    entry = LESSONS[0]
+    notebook = Notebook(browser, address.format(name=entry.name))
+    assert notebook.run_all(60)["errors"] == []
+    slow = notebook.find("= lesson.check(")
+    notebook.type_into(slow, "import time\n\ntime.sleep(6)")
+    notebook.page.keyboard.press("Control+Enter")
+    line = notebook.panel.get_by_text("running: ")
+    line.wait_for(timeout=20_000)
+    notebook.page.screenshot(path=artifacts / "slow-cell.png")
+    line.wait_for(state="detached", timeout=60_000)
     assert notebook.problems == []
     notebook.close()
 
