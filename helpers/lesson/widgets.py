@@ -28,6 +28,7 @@ STYLE = f"""<style>
 .course-widget .widget-hslider {{width: auto; min-width: 300px; max-width: 100%;}}
 .course-widget .widget-hslider .slider-container {{min-width: 150px;}}
 .course-widget .widget-inline-hbox, .course-widget .widget-hbox {{overflow: visible;}}
+.course-widget .widget-hbox {{gap: 2px 14px;}}
 .course-choices.widget-toggle-buttons {{
   display: block; width: auto; height: auto; margin: 3px; overflow: visible;}}
 .course-choices > div {{display: flex; flex-direction: column; gap: 6px; margin: 0;}}
