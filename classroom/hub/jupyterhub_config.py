@@ -34,11 +34,6 @@ c.PAMAuthenticator.admin_groups = {INSTRUCTORS}
 c.JupyterHub.spawner_class = "systemd"
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.default_url = "/lab"
-# No news and no look for updates: they open over the first lesson, and a room may have no network.
-c.Spawner.args = [
-    "--LabApp.news_url=None",
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-]
 c.Spawner.start_timeout = c.Spawner.http_timeout = 120
 c.Spawner.mem_limit = MEMORY
 c.SystemdSpawner.isolate_tmp = True

@@ -228,6 +228,9 @@ def _python(folder: Path, tools: Path) -> Path:
         wanted = "*.json" if prefix == Path(sys.prefix) else "nbgitpuller.json"
         for file in (prefix / "etc/jupyter/jupyter_server_config.d").glob(wanted):
             _link(file, venv / "etc/jupyter/jupyter_server_config.d" / file.name)
+    labconfig = venv / "etc" / "jupyter" / "labconfig"
+    labconfig.mkdir(parents=True)
+    shutil.copy(HUB / "default_setting_overrides.json", labconfig)
     probe = "import jupyterhub, nbgitpuller, torch"
     if subprocess.run([python, "-c", probe], check=False, **as_nobody, cwd="/").returncode:
         pytest.skip("accounts other than root's cannot read the installed packages; move the course")

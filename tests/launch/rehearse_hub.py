@@ -144,8 +144,9 @@ def in_a_browser(room: Room, student: Student, number: int, chromium: str, artif
         page.fill("#password_input", student.password)
         page.click("#login_submit")
         page.wait_for_url(f"**/lab/tree/{COURSE}/notebooks/{LESSON}*")
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
         page.screenshot(path=artifacts / "lab.png")
+        assert not page.get_by_text("Would you like").count()  # nothing stands before the lesson
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         finished(room, student, 900)
