@@ -34,6 +34,8 @@ c.PAMAuthenticator.admin_groups = {INSTRUCTORS}
 c.JupyterHub.spawner_class = "systemd"
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.default_url = "/lab"
+# Over TCP, anyone with an account could listen to what others' notebooks print; a socket is a file of theirs.
+c.Spawner.args = ["--KernelManager.transport=ipc"]
 c.Spawner.start_timeout = c.Spawner.http_timeout = 120
 c.Spawner.mem_limit = MEMORY
 c.SystemdSpawner.isolate_tmp = True

@@ -40,10 +40,10 @@ def names_in(file: Path) -> list[str]:
         raise RoomError(f"{file} cannot be read ({error}).") from error
     names = [line for line in lines if line]
     for number, name in enumerate(names):
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", name):
             raise RoomError(
-                f"{name!r} cannot be an account's name: take small letters a to z, digits and hyphens, "
-                "a letter first."
+                f"{name!r} cannot be an account's name: take at most 20 small letters a to z, "
+                "digits and hyphens, a letter first."
             )
         if name in names[:number]:
             raise RoomError(f"{name} stands in {file} twice; give the second one another name.")

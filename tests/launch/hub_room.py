@@ -98,7 +98,7 @@ class Room:
 
     @property
     def homes(self) -> Path:
-        return self.folder / "homes"
+        return self.folder / "h"
 
     def link(self, notebook: str = "notebooks/08_thumbs_up_thumbs_down.ipynb") -> str:
         """The nbgitpuller link that an instructor hands out."""
@@ -154,11 +154,11 @@ class Room:
 
 @contextlib.contextmanager
 def open_room(tools: Path, artifacts: Path, count: int, smoke: bool) -> Iterator[Room]:
-    """A hub with `count` students, and one more whose account's name ends in "full"."""
-    folder = Path(subprocess.check_output(["mktemp", "-d", "-t", "room-XXXXXX"], text=True).strip())
+    """A hub with `count` students."""
+    folder = Path(subprocess.check_output(["mktemp", "-d", "-t", "r-XXXX"], text=True).strip())
     folder.chmod(0o755)
     suffix = secrets.token_hex(2)
-    names = [f"cat{suffix}-{i}" for i in range(1, count + 1)] + [f"cat{suffix}-full"]
+    names = [f"cat{suffix}-{i}" for i in range(1, count + 1)]  # short: the path of a socket has a limit
     groups = (f"cat{suffix}s", f"cat{suffix}i") if real_accounts() else ()
     with contextlib.ExitStack() as closing:
         closing.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -188,7 +188,7 @@ def _accounts(
     folder: Path, names: list[str], groups: tuple[str, ...], closing: contextlib.ExitStack
 ) -> dict[str, str]:
     """Shared folders and accounts, as README.md has them made; passwords by name."""
-    homes, shared, listed = folder / "homes", folder / "srv", folder / "names.txt"
+    homes, shared, listed = folder / "h", folder / "srv", folder / "names.txt"
     homes.mkdir()
     listed.write_text("\n".join(names) + "\n")
     if not groups:
@@ -305,7 +305,7 @@ def _hub(
         password = (folder / "password").read_text()
         options += [
             "--JupyterHub.spawner_class=simple",
-            f"--SimpleLocalProcessSpawner.home_dir_template={folder}/homes/{{username}}",
+            f"--SimpleLocalProcessSpawner.home_dir_template={folder}/h/{{username}}",
             "--JupyterHub.authenticator_class=shared-password",
             f"--SharedPasswordAuthenticator.user_password={password}",
             "--Authenticator.allow_all=True",

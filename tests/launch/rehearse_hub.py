@@ -23,6 +23,7 @@ from typing import Any
 import nbformat
 import psutil
 import pytest
+import websocket
 
 from helpers.course import setup
 from helpers.data import thumbs
@@ -41,7 +42,7 @@ Record = Callable[..., None]
 
 @pytest.fixture(scope="module")
 def room(tools: Path, artifacts: Path) -> Iterator[Room]:
-    with open_room(tools, artifacts, STUDENTS, SMOKE) as opened:
+    with open_room(tools, artifacts, STUDENTS + 1, SMOKE) as opened:
         yield opened
 
 
@@ -97,6 +98,14 @@ def _pss(process: psutil.Process) -> float:
     with contextlib.suppress(psutil.Error):
         return process.memory_full_info().pss / MEGABYTE
     return 0
+
+
+def here(room: Room, student: Student) -> Student:
+    """The student, logged in and with the course in their home: so each test also runs alone."""
+    if not student.token:
+        student.log_in()
+        assert student.follow(room.link())[-1] == "finished"
+    return student
 
 
 # --- eight at once ------------------------------------------------------------------------------------------
@@ -169,15 +178,15 @@ def in_a_browser(room: Room, student: Student, number: int, chromium: str, artif
         browser.close()
 
 
-def finished(room: Room, student: Student, seconds: float = 5) -> dict[str, Any]:
-    """What a student's progress file keeps of lesson 08, once its last cell has run."""
+def progress(room: Room, student: Student) -> dict[str, Any]:
+    """What a student's progress file keeps of lesson 08."""
     path = room.work(student.name) / "progress.json"
+    return json.loads(path.read_text())["lessons"].get("08", {}) if path.exists() else {}
 
-    def kept() -> dict[str, Any] | None:
-        lesson = json.loads(path.read_text())["lessons"].get("08", {}) if path.exists() else {}
-        return lesson if lesson.get("finished") else None
 
-    return wait_until(kept, f"{student.name}'s last cell", seconds)
+def finished(room: Room, student: Student, seconds: float) -> None:
+    """Wait for the student's last cell."""
+    wait_until(lambda: progress(room, student).get("finished"), f"{student.name}'s last cell", seconds)
 
 
 def as_instructor(room: Room, *command: str) -> str:
@@ -224,7 +233,7 @@ def _megabytes(folder: Path) -> float:
 def test_nothing_is_lost(room: Room, eight: list[Student], record: Record) -> None:
     for student in eight:
         own = room.work(student.name)
-        assert finished(room, student)["finished"] is True
+        assert progress(room, student)["finished"] is True
         assert len(thumbs.load(own / "thumbs" / "08.jsonl").thumbs) == THUMBS
         if room.groups:
             assert {path.owner() for path in own.rglob("*")} == {student.name}
@@ -237,14 +246,18 @@ def test_nothing_is_lost(room: Room, eight: list[Student], record: Record) -> No
     assert "8 files, 8 annotators" in as_instructor(room, "thumbs", "merge", str(room.shared / "class"))
 
 
-def test_only_this_machine_is_listened_to(room: Room) -> None:
-    listening = [
-        connection.laddr.ip
-        for process in [room.hub, *room.hub.children(recursive=True)]
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    ]
-    assert set(listening) == {"127.0.0.1"}
+def listening(processes: list[psutil.Process]) -> set[str]:
+    """The addresses at which processes wait for others."""
+    connections = [one for process in processes for one in process.net_connections("inet")]
+    return {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN}
+
+
+def test_only_this_machine_is_listened_to(room: Room, eight: list[Student]) -> None:
+    with here(room, eight[0]).kernel(LESSON) as kernel:
+        kernel.run("1")
+        server = room.servers()[eight[0].name]
+        assert listening([room.hub, *room.hub.children(recursive=True)]) == {"127.0.0.1"}
+        assert listening(server.children(recursive=True)) == set()  # who could listen to a notebook's output?
 
 
 _REACH = """
@@ -273,7 +286,7 @@ tried("change the cache:", lambda: (room.parent / "cache" / "x").touch())
 def test_nobody_reads_anothers_folder(room: Room, eight: list[Student], record: Record) -> None:
     if not room.groups:
         pytest.skip("all students are this very user here; run this as root to test rights")
-    ada, ben = eight[:2]
+    ada, ben = (here(room, student) for student in eight[:2])
     bens = [path for path in (room.shared / "class").iterdir() if path.owner() == ben.name]
     code = _REACH.format(home=str(room.homes / ben.name), copy=str(bens[0]), room=str(room.shared / "class"))
     with ada.kernel(LESSON) as kernel:
@@ -302,7 +315,7 @@ def save(student: Student, notebook: Any) -> None:
 
 def test_a_second_pull_keeps_what_a_student_wrote(room: Room, eight: list[Student]) -> None:
     """Upstream changes a cell that the student changed too, and another; a new file has a name they took."""
-    student = eight[0]
+    student = here(room, eight[0])
     path = edited(room, student)
     own = nbformat.read(path, 4)
     answered = next(cell for cell in own.cells if "YOUR CODE HERE" in cell.source)
@@ -311,6 +324,9 @@ def test_a_second_pull_keeps_what_a_student_wrote(room: Room, eight: list[Studen
     save(student, own)
     mine = {"type": "file", "format": "text", "content": "mine"}
     assert student.api("PUT", f"contents/{COURSE}/notebooks/new.md", mine).ok
+
+    other = here(room, eight[1])
+    (edited(room, other).parent / "09_anchors.ipynb").unlink()
 
     upstream = room.upstream / "notebooks" / LESSON
     theirs = nbformat.read(upstream, 4)
@@ -333,12 +349,13 @@ def test_a_second_pull_keeps_what_a_student_wrote(room: Room, eight: list[Studen
     notes = {file.name.split("__")[0]: file.read_text() for file in path.parent.glob("new__*.md")}
     assert notes == {"new": "mine"}
     assert (path.parent / "new.md").read_text() == "the instructor's"
-    untouched = eight[1]
-    assert untouched.follow(room.link())[-1] == "finished"
-    assert "YOUR CODE HERE, please" in edited(room, untouched).read_text()
+    assert other.follow(room.link())[-1] == "finished"
+    assert "YOUR CODE HERE, please" in edited(room, other).read_text()
+    assert (edited(room, other).parent / "09_anchors.ipynb").exists()  # deleted: a fresh one comes
 
 
 _OPENED = """
+import sys
 sys.path.insert(0, "..")
 import helpers
 lesson = helpers.begin("08")
@@ -349,12 +366,13 @@ lesson.widget("thumbs", answers=[(scene, world.captions(scene)[0]) for scene in 
 
 def test_a_notebook_opened_twice(room: Room, eight: list[Student]) -> None:
     """Two kernels press thumbs and keep progress at the same time: all of it is there afterwards."""
-    student = eight[2]
+    student = here(room, eight[2])
     before = len(thumbs.load(room.work(student.name) / "thumbs" / "08.jsonl").thumbs)
 
     def use(tab: int) -> None:
         with student.kernel(LESSON) as kernel:
             kernel.run(_OPENED)
+            assert kernel.errors == []
             kernel.fill(NAME, f"Tab {tab}")
             for position in range(THUMBS):
                 kernel.click(UP if position % 2 else DOWN)
@@ -365,35 +383,37 @@ def test_a_notebook_opened_twice(room: Room, eight: list[Student]) -> None:
     own = thumbs.load(room.work(student.name) / "thumbs" / "08.jsonl")
     assert not own.broken
     assert len(own.thumbs) == before + 2 * THUMBS
-    kept = finished(room, student)
+    kept = progress(room, student)
     assert sum(key.startswith("tab ") for key in kept) == 2 * THUMBS
     in_class = [one for one in thumbs.merge(room.shared / "class").thumbs if one.annotator.startswith("Tab ")]
     assert len(in_class) == 2 * THUMBS
 
 
 def test_a_server_killed_in_the_middle(room: Room, eight: list[Student], record: Record) -> None:
-    student = eight[3]
+    student = here(room, eight[3])
     notebook = nbformat.read(edited(room, student), 4)
     notebook.cells[0].source += "\n\nA note of mine."
     save(student, notebook)
     server = room.servers()[student.name]
-    family = [server, *server.children(recursive=True)]
-    with contextlib.suppress(Exception), student.kernel(LESSON) as kernel:
+    with student.kernel(LESSON) as kernel:
         kernel.run(_OPENED)
         give_thumbs(kernel, "Killed", 0, count=3)
-        family += server.children(recursive=True)
+        kernel.run('lesson._progress.set("tab 0", True)')
+        assert kernel.errors == []
+        family = [server, *server.children(recursive=True)]
         server.kill()
-        kernel.run("import time; time.sleep(60)")
+        with pytest.raises((OSError, websocket.WebSocketException)):
+            kernel.run("import time; time.sleep(60)")
     started = time.monotonic()
     lines = student.follow(room.link())
     assert lines[-1] == "finished", lines
     record(seconds_until_a_killed_server_is_back=round(time.monotonic() - started, 1))
     _, left = psutil.wait_procs(family, timeout=60)
     assert left == []  # a kernel ends with its server
+    assert progress(room, student)["tab 0"] is True
     assert "A note of mine." in edited(room, student).read_text()
     given = thumbs.load(room.work(student.name) / "thumbs" / "08.jsonl").thumbs
     assert sum(thumb.annotator == "Killed" for thumb in given) == 3
-    assert finished(room, student)["finished"] is True
     with student.kernel(LESSON) as kernel:
         kernel.run(_OPENED)
         assert kernel.errors == []
@@ -477,7 +497,7 @@ def warm(room: Room, students: list[Student], **environment: str) -> tuple[float
 
 def test_eight_warm_the_cache_at_once(room: Room, eight: list[Student], record: Record) -> None:
     for student in eight:
-        student.stop()
+        here(room, student).stop()
     shared = room.shared / "cache"
     # One cache that all may write to: one of them builds, seven wait for the lock.
     common = room.folder / "common"
