@@ -67,7 +67,7 @@ def fetch_course(root):
         "no course in it": "there is no course in it; ask for a newer link",
         **dict.fromkeys(["denied", "not permitted", "Read-only", "No such file or directory: '"], denied),
     }
-    network = f"check the network, then run this cell again ({problem.splitlines()[-1]})"
+    network = f"check the network, then run this cell again ({problem.splitlines()[0]})"
     why = next((text for sign, text in advice.items() if sign in problem), network)
     raise CourseNotFound(f"{REPOSITORY} could not be fetched: {why}.")
 
