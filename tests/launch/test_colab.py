@@ -1,5 +1,8 @@
-"""The first cell of every notebook on a stand-in for Colab: in an empty folder, with a fake google.colab, a git
-remote on this disk, a pip that only writes down what it is asked for, and Colab's versions of June 2026."""
+"""The first cell of every notebook on a stand-in for Colab, in an empty folder.
+
+It has a fake google.colab, a git remote on this disk, a pip that only writes down what it is asked for, and
+the versions that Colab had in June 2026.
+"""
 
 from __future__ import annotations
 
