@@ -52,6 +52,6 @@ def test_without_a_course_it_says_one_sentence(tmp_path):
 def test_it_remarks_another_version():
     result = run_cell(cell(version="0.0.9"), settings.ROOT)
     assert result.stdout == (
-        f"This notebook is of course version 0.0.9, the course's folder of {__version__}: where they do not fit, "
-        f"open the notebook of this name in {settings.ROOT / 'notebooks'}.\n"
+        f"This notebook is of course version 0.0.9, the course's folder of {__version__}: "
+        f"where they do not fit, open the notebook of this name in {settings.ROOT / 'notebooks'}.\n"
     )
