@@ -126,9 +126,7 @@ def notebook_text(number: str) -> str:
             for kind in ("text/html", "text/markdown", "text/plain"):
                 parts.append(html.unescape("".join(data.get(kind, ""))))
             parts.append("".join(output.get("text", "")))
-    plain = re.sub(r"data:[^\"')]+|<[^>]*>", " ", "\n".join(parts))
-    shown = {f"{100 * float(number):.0f}" for number in re.findall(r"\b0\.\d+", plain)}
-    return plain + "".join(f" {number}%" for number in shown)
+    return re.sub(r"data:[^\"')]+|<[^>]*>", " ", "\n".join(parts))
 
 
 def test_a_number_that_no_lesson_shows_is_noticed():
