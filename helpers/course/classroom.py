@@ -49,9 +49,7 @@ def facts(entry: LessonEntry, manifest: Manifest, root: Path = settings.ROOT) ->
     titles = {other.id: other.title for other in manifest.lessons}
     before = ", ".join(f"[{number} {titles[number]}]({number}.md)" for number in entry.requires) or "nothing"
     cards = exercises(entry.source(root).read_text(encoding="utf-8"))
-    named = [
-        f"`{card.name}` {card.minutes} min{'' if card.core else ' (*Dig deeper*)'}" for card in cards
-    ]
+    named = [f"`{card.name}` {card.minutes} min{'' if card.core else ' (*Dig deeper*)'}" for card in cards]
     rows = [
         ("minutes", f"{entry.minutes_core} for the core, {entry.minutes_full} for everything"),
         ("must come before", before),
