@@ -200,7 +200,8 @@ def sheet_html(questions: Sequence[Item]) -> str:
             for letter, option in zip(LETTERS, item.options, strict=True)
         )
         parts.append(
-            f"<li class='item'>{escape(item.question)} <span class='id'>({item.id})</span><ul>{options}</ul></li>"
+            f"<li class='item'>{escape(item.question)} <span class='id'>({item.id})</span>"
+            f"<ul>{options}</ul></li>"
         )
     title = f"Cats to KTO: before and after, form {questions[0].form}"
     head = "".join(f"<p>{escape(line)}</p>" for line in _HEAD)
@@ -304,10 +305,10 @@ def _plain(text: str) -> str:
 
 
 def gains(before: Answers, after: Answers, root: Path = settings.ROOT) -> list[Gain]:
-    """The gain over all items first, then by objective, each paired by learner: who answered both times counts.
+    """The gain over all items first, then by objective, paired by learner: who answered both times counts.
 
-    Over all items a learner's difference is that of the shares right among the objectives that they were asked
-    about both times.
+    Over all items a learner's difference is that of the shares right among the objectives that they were
+    asked about both times.
     """
     both: dict[str, dict[str, tuple[bool, bool]]] = {}
     for code in sorted(set(before.right) & set(after.right)):
@@ -353,9 +354,8 @@ def report(before: Answers, after: Answers, root: Path = settings.ROOT) -> str:
             lines.append(f"An interval of fewer than {FEW} learners says little: read it as an anecdote.")
         lines += ["", "learners  before  after   gain [95% interval]      objective"]
         for row in rows:
-            lines.append(
-                f"{row.gain.count:8d}  {row.before:6.2f}  {row.after:5.2f}   {_interval(row.gain):<22}  {row.what}"
-            )
+            shares = f"{row.gain.count:8d}  {row.before:6.2f}  {row.after:5.2f}"
+            lines.append(f"{shares}   {_interval(row.gain):<22}  {row.what}")
         lines += [
             "",
             "Paired by learner, Student's t. The verdict of an interval that crosses 0 is: not settled.",

@@ -7,6 +7,7 @@ import html
 import json
 import re
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ class TestGuide:
         assert ends[0][0] == 0
         assert ends[-1][1] == LESSONS[path.stem].minutes_core
         assert all(begin < end for begin, end in ends)
-        assert all(one[1] == other[0] for one, other in zip(ends, ends[1:], strict=False))
+        assert all(one[1] == other[0] for one, other in pairwise(ends))
         known = classroom.headings(source(path.stem))
         named = [name for row in rows for name in row[1].split("; ")]
         assert [name for name in named if name not in known] == []
@@ -135,3 +136,141 @@ def test_a_number_that_no_lesson_shows_is_noticed():
 
 def test_facts_of_the_guides_are_fresh():
     assert classroom.stale(MANIFEST) == []
+
+
+# --- the plans ----------------------------------------------------------------------------------------------
+
+PLAN_HEAD = "| clock | minutes | lesson | sections | who does what |"
+
+
+def tables(path: Path) -> list[list[list[str]]]:
+    """The rows of each plan of a page; the days of one plan follow each other."""
+    parts = re.split(r"(?m)^## (?=Plan )", path.read_text(encoding="utf-8"))
+    return [found for part in parts if (found := rows_of(part, PLAN_HEAD))]
+
+
+def plan_problems(rows: list[list[str]]) -> list[str]:
+    """What is wrong with a plan: its clock, its minutes, its order, its sections."""
+    problems, taught, known, clock = [], dict.fromkeys(LESSONS, 0), set(), None
+    for begin, length, lesson, named, _ in rows:
+        now = 60 * int(begin.split(":")[0]) + int(begin.split(":")[1])
+        if clock is not None and now != clock and begin != "9:00":  # a second day begins
+            problems.append(f"{begin}: the row before ends at {clock // 60}:{clock % 60:02}")
+        clock = now + int(length)
+        if lesson.startswith("catch-up "):
+            known |= set(lesson.removeprefix("catch-up ").split(", "))
+        elif lesson != "—":
+            missing = set(LESSONS[lesson].requires) - known - {n for n, m in taught.items() if m}
+            if missing:
+                problems.append(f"{begin}: {lesson} needs {', '.join(sorted(missing))}")
+            taught[lesson] += int(length)
+            sections = classroom.headings(source(lesson))
+            problems += [f"{begin}: no section {n!r}" for n in named.split("; ") if n not in sections]
+    for lesson, minutes in taught.items():
+        if 0 < minutes < LESSONS[lesson].minutes_core:
+            problems.append(f"{lesson}: {minutes} of {LESSONS[lesson].minutes_core} core minutes")
+    return problems
+
+
+@pytest.mark.parametrize(
+    ("name", "plans", "minutes"),
+    [("90-minutes", 2, 90), ("half-day", 2, 240), ("two-days", 1, 2 * 480)],
+)
+def test_plans_fit_minutes_order_and_sections(name, plans, minutes):
+    found = tables(KIT / "plans" / f"{name}.md")
+    assert len(found) == plans
+    for rows in found:
+        assert plan_problems(rows) == []
+        assert sum(int(row[1]) for row in rows) == minutes
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (["0:20", "40", "08", "2 · Twenty thumbs from you", ""], "needs 07"),
+        (["0:20", "5", "01", "2 · The next-token loss", ""], "5 of 50 core minutes"),
+        (["0:20", "50", "01", "2 · The next token", ""], "no section"),
+        (["0:25", "5", "—", "—", ""], "the row before ends at 0:20"),
+    ],
+)
+def test_a_plan_that_does_not_fit_is_noticed(row, problem):
+    first = ["0:00", "20", "00", "Quiz", ""]
+    assert problem in " ".join(plan_problems([first, row]))
+
+
+def test_the_evening_is_as_long_as_it_says():
+    rows = rows_of((KIT / "README.md").read_text(encoding="utf-8"), "| minutes | do | with |")
+    assert sum(int(row[0].strip("*")) for row in rows) == 180
+
+
+# --- every page ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+class TestPage:
+    def test_links_lead_somewhere(self, path):
+        for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+            if target.startswith(("https://", "mailto:")):
+                continue
+            file, _, anchor = target.partition("#")
+            aim = (path.parent / file).resolve() if file else path
+            if aim == KIT / "hub" / "README.md" and not aim.parent.is_dir():
+                continue
+            assert aim.exists(), target
+            if anchor:
+                heads = re.findall(r"(?m)^#+ (.+)$", aim.read_text(encoding="utf-8"))
+                assert anchor in {re.sub(r"[^\w\s-]", "", h.lower()).replace(" ", "-") for h in heads}
+
+    def test_what_the_course_says_is_what_it_says(self, path):
+        said = course_texts()
+        for quote in quotes_of(path.read_text(encoding="utf-8")):
+            pieces = [piece.strip(" .,;:'`()") for piece in quote.split("…")]
+            for piece in filter(None, pieces):
+                assert squeezed(piece) in said, quote
+
+    def test_commands_exist(self, path, capsys):
+        for command in re.findall(r"python3? -m helpers (\w+)", path.read_text(encoding="utf-8")):
+            with pytest.raises(SystemExit) as end:
+                commands._parser().parse_args([command, "--help"])
+            assert end.value.code == 0, command
+        capsys.readouterr()
+
+
+def quotes_of(text: str) -> list[str]:
+    """What stands in “curly quotes”, with … where the course puts a name or a number."""
+    return re.findall("“([^”]+)”", text)
+
+
+def squeezed(text: str) -> str:
+    return " ".join(re.sub(r"[`*\\]", "", text).split())
+
+
+@cache
+def course_texts() -> str:
+    """Every text constant of the course's code, and the sources of the lessons, in one string."""
+    texts = [source(number) for number in LESSONS]
+    for path in (ROOT / "helpers").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+            elif isinstance(node, ast.JoinedStr):
+                texts.append("".join(str(getattr(part, "value", "…")) for part in node.values))
+    return squeezed("\n".join(texts).replace("\n# ", "\n"))
+
+
+def test_a_sentence_that_the_course_never_says_is_noticed():
+    assert squeezed("did you forget return?") in course_texts()
+    assert squeezed("the moon is made of cheese") not in course_texts()
+
+
+def test_the_helper_has_enough_symptoms():
+    text = (KIT / "sheets" / "helper.md").read_text(encoding="utf-8")
+    rows = rows_of(text, "| symptom | fix |")
+    assert len(rows) >= 25
+    assert all(len(row) == 2 and all(row) for row in rows)
+    assert sum("“" in row[0] for row in rows) >= 25
+
+
+def test_nothing_of_a_workplace_is_in_the_kit():
+    for path in [*PAGES, KIT / "diagnostic.toml"]:
+        assert not re.search(r"/tmp/|/work/|/home/", path.read_text(encoding="utf-8")), path
