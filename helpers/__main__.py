@@ -90,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("folder", metavar="FOLDER", type=Path, help="a folder with the learners' .jsonl files")
     one.add_argument("--into", metavar="FILE", type=Path, help="also write one file of all thumbs")
+    one = add("diagnostic", "print the questions before and after a class, or say what learners gained")
+    one.add_argument("--form", choices=["A", "B"], help="write this form's sheet, key and table of answers")
+    one.add_argument("--lessons", nargs="*", default=[], metavar="LESSON", help=f"with --form: {lessons}")
+    one.add_argument("--out", metavar="FOLDER", type=Path, help="build/diagnostic if left out")
+    one.add_argument("--before", metavar="FILE", type=Path, help="answers before: a .csv file or a folder")
+    one.add_argument("--after", metavar="FILE", type=Path, help="answers after: a .csv file or a folder")
     one = add("audit", "say what is in a file of JSON lines: duplicates, leaks, diversity, labels")
     one.add_argument("file", metavar="FILE", type=Path, help="messages, prompts with answers, pairs or texts")
     one.add_argument("--test", metavar="FILE", type=Path, help="a file of what the data must not hold")
@@ -218,6 +224,10 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         from helpers.course import thumbs
 
         return thumbs.merge(options.folder, options.into)
+    if command == "diagnostic":
+        from helpers.course import diagnostic
+
+        return diagnostic.run(options.form, options.lessons, options.out, options.before, options.after)
     if command == "audit":
         from helpers.course import audit
 

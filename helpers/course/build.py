@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import settings
-from helpers.course import bootstrap, evidence, readme
+from helpers.course import bootstrap, classroom, evidence, readme
 from helpers.lesson.clock import cell_name
 from helpers.manifest import LessonEntry, Manifest, load
 from helpers.settings import CourseError
@@ -351,7 +351,7 @@ def build(root: Path = settings.ROOT) -> None:
         changed += [entry.solution(root)] * _write(
             entry.solution(root), _solution_text(entry, manifest, root)
         )
-    changed += readme.update(manifest, root)
+    changed += readme.update(manifest, root) + classroom.update(manifest, root)
     for path in changed:
         print(f"wrote {path.relative_to(root)}")
     print(f"{len(changed)} files changed." if changed else "Every generated file is up to date.")
@@ -385,7 +385,7 @@ def stale(root: Path = settings.ROOT) -> list[str]:
     for path in sorted([*notebooks.glob("[0-9][0-9]_*.ipynb"), *notebooks.glob("solutions/*.ipynb")]):
         if path not in known:
             problems.append(f"{path.relative_to(root)} belongs to no lesson of course.toml; delete it.")
-    return problems + readme.stale(manifest, root)
+    return problems + readme.stale(manifest, root) + classroom.stale(manifest, root)
 
 
 def check(root: Path = settings.ROOT) -> int:
