@@ -104,7 +104,7 @@ def first_sentences(text: str, limit: int) -> str:
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
-    """The blocks of a Markdown cell, as (kind, text), split at empty lines; a quotation or code stays whole."""
+    """The blocks of a Markdown cell, as (kind, text), split at empty lines but inside code."""
     found: list[tuple[str, str]] = []
     for chunk in re.split(r"\n\s*\n", text.strip()):
         if found and found[-1][0] == "code" and found[-1][1].count("```") == 1:

@@ -80,7 +80,8 @@ a:focus-visible, summary:focus-visible, .said:focus-visible, button:focus-visibl
 dialog { font-size: calc(24 * var(--u)); border: 1px solid var(--line); border-radius: .4em;
   background: var(--card); color: var(--ink); max-width: 30em; }
 dialog button { font: inherit; }
-kbd { font: .9em ui-monospace, monospace; border: 1px solid var(--line); border-radius: .2em; padding: 0 .3em; }
+kbd { font: .9em ui-monospace, monospace; border: 1px solid var(--line); border-radius: .2em;
+  padding: 0 .3em; }
 @media (max-aspect-ratio: 1/1) and (max-width: 900px) {
   /* A phone held upright: slides become a page to read. */
   :root { --u: .62px; } html { scroll-snap-type: none; }
@@ -117,7 +118,8 @@ addEventListener('keydown', event => {
   const at = wanted !== null && Math.abs(slides[wanted].getBoundingClientRect().top) < 2 ? wanted : here();
   const move = {ArrowRight: at + 1, ArrowDown: at + 1, PageDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1,
     PageUp: at - 1, Home: 0, End: slides.length - 1, ' ': event.shiftKey ? at - 1 : at + 1}[event.key];
-  if (inside && (event.key === ' ' || inside.matches('.said') && /Arrow(Up|Down)|Page/.test(event.key))) return;
+  const scrolls = inside?.matches('.said') && /Arrow(Up|Down)|Page/.test(event.key);
+  if (inside && event.key === ' ' || scrolls) return;
   if (move !== undefined) { event.preventDefault(); go(move); }
   else if (event.key === '?') help.showModal();
   else if (event.key === 'n') {
@@ -132,8 +134,9 @@ document.querySelectorAll('.foot a').forEach(link => link.addEventListener('clic
 """
 
 _HELP = (
-    "<dialog aria-label='Keys'><p><kbd>→</kbd> <kbd>↓</kbd> <kbd>Space</kbd> next · <kbd>←</kbd> <kbd>↑</kbd> "
-    "back · <kbd>Home</kbd> <kbd>End</kbd> first, last · <kbd>n</kbd> notes · <kbd>f</kbd> full screen · "
+    "<dialog aria-label='Keys'><p><kbd>→</kbd> <kbd>↓</kbd> <kbd>Space</kbd> next · "
+    "<kbd>←</kbd> <kbd>↑</kbd> back · <kbd>Home</kbd> <kbd>End</kbd> first, last · "
+    "<kbd>n</kbd> notes · <kbd>f</kbd> full screen · "
     "<kbd>?</kbd> this help</p><p>Printing gives one slide a page, without notes.</p>"
     "<form method='dialog'><button>Close</button></form></dialog>"
 )
