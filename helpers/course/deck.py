@@ -32,6 +32,7 @@ LINES = 13.5  # of text below a title, at its smallest size
 LARGE, MEDIUM = 7.0, 9.5  # a page of at most so many lines is set larger
 WIDTH = 78  # characters in a line
 LEAD, READING = 380, 250  # characters: of a section's first sentences, and of those that read a figure
+CODE_LINES = 9  # of a cell that the sentence before it announces
 CLAIM_LINES = 15.5
 STATEMENT, MEASURED = 42, 30  # characters in a line of a claim's columns
 WIDE = 120  # characters: a formula from here on is broken where it has a gap
@@ -64,7 +65,7 @@ def deck(entry: LessonEntry, executed: Any, following: LessonEntry | None) -> li
     made = _Deck(entry)
     for cell in executed.cells:
         if cell.cell_type == "markdown":
-            made.prose(cell.source)
+            made.prose(cell.source, cell.metadata.get("tags", []))
         else:
             made.code(cell)
     made.end_section()
@@ -91,6 +92,10 @@ def sentences(text: str) -> list[str]:
             begin = match.end()
     rest = text[begin:].strip()
     return found + [rest] * bool(rest)
+
+
+def _last_sentence(text: str) -> str:
+    return sentences(" ".join(text.splitlines()))[-1]
 
 
 def first_sentences(text: str, limit: int) -> str:
@@ -300,10 +305,12 @@ def _claim_slides(slide: Slide) -> list[Slide]:
         )
         taken += lines
     head = "<thead><tr><th>verdict</th><th>claim</th><th>measured, 95% interval</th></tr></thead>"
-    return [
-        replace(slide, body=f"<table>{head}<tbody>{''.join(rows)}</tbody></table>", claims=[])
-        for rows in pages
-    ]
+    size = "medium" if len(pages) == 1 and taken < LARGE else "small"
+
+    def body(rows: list[str]) -> str:
+        return f"<div class='{size}'><table>{head}<tbody>{''.join(rows)}</tbody></table></div>"
+
+    return [replace(slide, body=body(rows), claims=[]) for rows in pages]
 
 
 def _tidied(slides: list[Slide]) -> list[Slide]:
@@ -332,7 +339,12 @@ def _small_table(read: _Output) -> str | None:
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
     caption = first_sentences(read.caption, 150)
     named = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f"<table>{named}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    size = (
+        "large" if characters < TABLE_CHARACTERS / 3 else "medium" if len(rows) < TABLE_ROWS - 1 else "small"
+    )
+    return (
+        f"<div class='{size}'><table>{named}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 # --- the rule -----------------------------------------------------------------------------------------------
@@ -356,6 +368,9 @@ class _Deck:
         self._lead_notes: list[str] = []
         self._unread: Slide | None = None  # the last figure, as long as nothing has read it
         self._drawn_here = False  # whether that is the present cell's
+        self._reads = True  # whether the present prose may read it
+        self._announced = ""  # the last sentence of the prose before, if it announces a cell
+        self._exercises: set[str] = set()  # whose answers no slide shows
         self._table: tuple[int, Slide] | None = (
             None  # a section's first small table, and where it would stand
         )
@@ -363,12 +378,14 @@ class _Deck:
 
     # --- prose ---
 
-    def prose(self, text: str) -> None:
-        """Take in a Markdown cell."""
+    def prose(self, text: str, tags: Iterable[str] = ()) -> None:
+        """Take in a Markdown cell; one tagged ``slide-note`` never reads the figure before it."""
         found = blocks(text)
         if found and found[0][0] == "title":
             self._open(found)
             return
+        self._close_lead()
+        self._reads = "slide-note" not in tags
         before = ""  # the paragraph before, in this cell
         for (kind, block), (after, _) in zip(found, [*found[1:], ("", "")], strict=True):
             if kind in ("section", "subsection"):
@@ -383,7 +400,8 @@ class _Deck:
             elif kind != "rule":
                 self._text(kind, block, after)
             before = block if kind == "paragraph" else ""
-        self._close_lead()
+        self._announced = _last_sentence(before) if before.endswith(":") else ""
+        self._unread = None if found else self._unread
 
     def _open(self, found: list[tuple[str, str]]) -> None:
         """The first cell: title, question and objectives."""
@@ -417,7 +435,9 @@ class _Deck:
             after: the kind of the next block of the cell.
         """
         joined = " ".join(block.splitlines())
-        announces = joined.endswith(":") or after == "formula"
+        said = sentences(joined)
+        if joined.endswith(":") or after == "formula":
+            said = said[:-1] if len(said) > 2 else []  # what announces the next thing reads nothing
         if self._lead is not None and kind in ("paragraph", "list", "code"):
             if kind != "paragraph":
                 self._lead.append((kind, block))
@@ -430,13 +450,13 @@ class _Deck:
                     and after not in ("list", "code", "formula")
                     and len(sentences(shown)) > 1
                 ):
-                    shown = " ".join(sentences(shown)[:-1])  # what it announces stands in a cell
+                    shown = " ".join(sentences(shown)[:-1])  # it comes with the cell that it announces
                 self._lead.append((kind, shown))
             elif joined.startswith("**"):  # one of several things that the lead announces
                 self._lead.append((kind, first_sentences(joined, LEAD // 2)))
             return
-        if kind == "paragraph" and self._unread is not None and not announces:
-            self._unread.body = markdown_html(first_sentences(joined, READING))
+        if kind == "paragraph" and self._unread is not None and said and self._reads:
+            self._unread.body = markdown_html(first_sentences(" ".join(said), READING))
             self._unread.notes.append(joined)
             self._unread = None
         elif kind == "table" and _lines(kind, block) <= LINES:
@@ -466,6 +486,7 @@ class _Deck:
 
     def _exercise(self, block: str) -> None:
         lines = [line.lstrip(">").strip() for line in block.splitlines()]
+        self._exercises |= set(re.findall(r"`(\w+)`", lines[0]))
         task = [line for line in lines[1:] if not line.startswith("<details>")]
         found = blocks("\n".join(task))
         number = len(self._into)
@@ -495,6 +516,7 @@ class _Deck:
             return
         if re.search(r"^\s*lesson\.recap\(", cell.source, re.M):
             return
+        self._show_code(cell.source)
         claims, asked = [], []
         self._drawn_here = False
         widget = re.search(r"^\s*lesson\.widget\(", cell.source, re.M)
@@ -518,6 +540,20 @@ class _Deck:
             self._into += [_prediction(read) for read in asked]
         if claims:
             self._into.append(Slide("claims", f"What we found: {self._title}", claims=claims))
+
+    def _show_code(self, code: str) -> None:
+        """A few lines that the sentence before announces, unless they answer an exercise."""
+        announced, self._announced = self._announced, ""
+        lines = code.strip().splitlines()
+        exercise = any(f"def {name}(" in code for name in self._exercises)
+        if announced and len(lines) <= CODE_LINES and not exercise and not code.startswith("lesson."):
+            fresh = self._lead is None
+            self._lead = [] if fresh else self._lead
+            self._lead_notes = [] if fresh else self._lead_notes
+            if not self._lead or self._lead[-1][1] != announced:
+                self._lead.append(("paragraph", announced))
+            self._lead.append(("code", f"```\n{code.strip()}\n```"))
+        self._close_lead()
 
     def _figure(self, figure: Figure) -> None:
         self._unread = Slide("figure", self._title, figure=figure)

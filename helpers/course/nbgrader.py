@@ -44,6 +44,8 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+VERSION = @version@
+
 
 class CourseNotFound(Exception):
     def _render_traceback_(self):
@@ -66,8 +68,8 @@ if os.environ.get("NBGRADER_EXECUTION"):  # when graded: at the smallest size, a
     os.environ["COURSE_PROGRESS"] = str(Path(home_of_this_run.name, "progress.json"))
 import helpers
 
-if helpers.__version__ != @version@:
-    print(f"This notebook is of course version {@version@}, the course's folder of {helpers.__version__}.")"""
+if helpers.__version__ != VERSION:
+    print(f"This notebook is of course version {VERSION}, the course's folder of {helpers.__version__}.")"""
 
 _CONFIG = """\
 # Written by `python -m helpers nbgrader`; yours from now on: it is not written again.

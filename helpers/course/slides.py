@@ -54,6 +54,7 @@ math { font-size: 1.12em; } .math.block { margin: .35em 0 .5em; overflow: hidden
 .choices { list-style: upper-alpha; } .choices li { margin-bottom: .6em; }
 .right { color: var(--good); font-weight: 600; font-size: 1.1em; }
 table { border-collapse: collapse; width: 100%; font-size: calc(24 * var(--u)); line-height: 1.32; }
+.medium table { font-size: calc(28 * var(--u)); } .large table { font-size: calc(32 * var(--u)); }
 caption { text-align: left; color: var(--soft); padding-bottom: .5em; }
 th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 1px solid var(--line); }
 td { border-top: 1px solid var(--line); } th, td { padding: .25em .6em .25em 0; vertical-align: top; }
@@ -193,7 +194,7 @@ def _layout(slide: Slide) -> tuple[int, str, str]:
     beside = min(_ROOM[0] * 0.69, room * wide / high)
     # In a column of 300 units long text would be higher than the slide.
     if beside > stacked and words < 260:
-        return int(beside), " beside", ""
+        return int(beside), " beside", "large" if words < 90 else ""
     return int(stacked), "", "large" if stacked * high / wide < room / 2 else ""
 
 
