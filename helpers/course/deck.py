@@ -32,6 +32,7 @@ LINES = 13.5  # of text below a title, at its smallest size
 LARGE, MEDIUM = 7.0, 9.5  # a page of at most so many lines is set larger
 WIDTH = 78  # characters in a line
 LEAD, READING = 380, 250  # characters: of a section's first sentences, and of those that read a figure
+SHORT = 45  # characters of a sentence that does not say enough by itself
 CODE_LINES = 9  # of a cell that the sentence before it announces
 CLAIM_LINES = 15.5
 STATEMENT, MEASURED = 42, 30  # characters in a line of a claim's columns
@@ -99,10 +100,10 @@ def _last_sentence(text: str) -> str:
 
 
 def first_sentences(text: str, limit: int) -> str:
-    """As many sentences as stay within `limit` characters, one at least."""
+    """As many sentences as stay within `limit` characters, one at least; a very short one is not enough."""
     kept = ""
     for sentence in sentences(text):
-        if kept and len(kept) + len(sentence) > limit:
+        if len(kept) > SHORT and len(kept) + len(sentence) > limit:
             break
         kept = f"{kept} {sentence}".strip()
     return kept
@@ -438,6 +439,8 @@ class _Deck:
         said = sentences(joined)
         if joined.endswith(":") or after == "formula":
             said = said[:-1] if len(said) > 2 else []  # what announces the next thing reads nothing
+        if said and said[0].endswith("?"):
+            said = []  # it asks about what comes
         if self._lead is not None and kind in ("paragraph", "list", "code"):
             if kind != "paragraph":
                 self._lead.append((kind, block))
@@ -546,7 +549,8 @@ class _Deck:
         announced, self._announced = self._announced, ""
         lines = code.strip().splitlines()
         exercise = any(f"def {name}(" in code for name in self._exercises)
-        if announced and len(lines) <= CODE_LINES and not exercise and not code.startswith("lesson."):
+        draws = re.search(r"\b(lesson|plots)\.", code)
+        if announced and len(lines) <= CODE_LINES and not exercise and not draws:
             fresh = self._lead is None
             self._lead = [] if fresh else self._lead
             self._lead_notes = [] if fresh else self._lead_notes

@@ -107,7 +107,8 @@ def test_nbgrader_releases_every_lesson_as_the_learners_copy(
         )
         assert [source for _, source in theirs] == [source for _, source in ours]
         text = "".join(cell.source for cell in released.cells)
-        assert "### BEGIN" not in text and "_Attempt" not in text
+        assert "### BEGIN" not in text
+        assert "_Attempt" not in text
 
 
 def test_three_students_get_exactly_their_points(
