@@ -8,6 +8,7 @@ slide's height, so that a slide looks the same in a small frame and on a wall.
 
 from __future__ import annotations
 
+import html
 import math
 import os
 import re
@@ -143,22 +144,14 @@ _HELP = (
 )
 
 
-def page(entry: LessonEntry, slides: Sequence[Slide], guide: str = "") -> str:
-    """The slides of one lesson as one HTML page.
-
-    Args:
-        guide: the facilitator's guide to this lesson, as Markdown: it stands in the notes of the first slide.
-    """
-    count = len(slides)
-    drawn = []
-    for number, slide in enumerate(slides, start=1):
-        text = "\n\n".join([*slide.notes, *([guide] if number == 1 and guide else [])])
-        drawn.append(_section(slide, number, count, text))
+def page(entry: LessonEntry, slides: Sequence[Slide]) -> str:
+    """The slides of one lesson as one HTML page."""
+    drawn = [_section(slide, number, len(slides)) for number, slide in enumerate(slides, start=1)]
     body = f"<main>\n{''.join(drawn)}</main>\n{_HELP}"
     return document(f"{entry.heading}: slides", _STYLE, body, _SCRIPT)
 
 
-def _section(slide: Slide, number: int, count: int, notes: str) -> str:
+def _section(slide: Slide, number: int, count: int) -> str:
     tag = "h1" if number == 1 else "h2"
     body, beside = slide.body, ""
     if slide.figure:
@@ -170,7 +163,7 @@ def _section(slide: Slide, number: int, count: int, notes: str) -> str:
         )
     back = f"<a href='#s{number - 1}' aria-label='Slide before'>‹</a>" if number > 1 else ""
     on = f"<a href='#s{number + 1}' aria-label='Next slide'>›</a>" if number < count else ""
-    fold = ""
+    fold, notes = "", "\n\n".join(filter(None, slide.notes))
     if notes:
         said = f"<div class='said' tabindex='0' role='region' aria-label='Notes'>{_notes_html(notes)}</div>"
         fold = f"<details class='notes'><summary>Notes</summary>{said}</details>"
@@ -241,7 +234,32 @@ def _guide(entry: LessonEntry, root: Path) -> str:
     path = root / "classroom" / "guide" / f"{entry.id}.md"
     if not path.exists():
         return ""
-    return re.sub(r"\A# .*\n", "", path.read_text(encoding="utf-8")).strip()
+    text = re.sub(r"<!--.*?-->\n?", "", path.read_text(encoding="utf-8"), flags=re.S)
+    return re.sub(r"\A# .*\n", "", text).strip()
+
+
+def _with_guide(slides: list[Slide], guide: str) -> list[Slide]:
+    """The slides with the guide in their notes: all of it with the first, a section's or exercise's own rows
+    of its tables with that."""
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split(" | ")] for line in guide.splitlines() if "|" in line
+    ]
+    rows = [row for row in rows if len(row) == 3]
+    told: set[str] = set()
+    for slide in slides:
+        title = html.unescape(re.sub(r"<[^>]+>", "", slide.title))
+        if title in told:
+            continue
+        told.add(title)
+        hints = []
+        for first, second, third in rows:
+            if title in second.split("; "):
+                hints.append(f"**Minutes {first}.** {third}")
+            elif slide.kind == "exercise" and f" {first.strip('`')} " in title:
+                hints.append(f"**Where it sticks:** {second}. {third}")
+        slide.notes = hints + slide.notes
+    slides[0].notes.append(guide)
+    return slides
 
 
 def _executed(entry: LessonEntry, root: Path) -> Any:
@@ -264,8 +282,8 @@ def lesson_page(entry: LessonEntry, root: Path = settings.ROOT) -> tuple[str, in
     lessons = load(root).lessons
     position = lessons.index(entry)
     following = lessons[position + 1] if position + 1 < len(lessons) else None
-    slides = deck(entry, _executed(entry, root), following)
-    return page(entry, slides, _guide(entry, root)), len(slides)
+    slides = _with_guide(deck(entry, _executed(entry, root), following), _guide(entry, root))
+    return page(entry, slides), len(slides)
 
 
 def write(wanted: Iterable[str] = (), root: Path = settings.ROOT) -> list[tuple[LessonEntry, int]]:
@@ -287,6 +305,16 @@ def write(wanted: Iterable[str] = (), root: Path = settings.ROOT) -> list[tuple[
     ]
     (folder / "index.html").write_text(_index(manifest.title, counted), encoding="utf-8")
     return written
+
+
+def show(number: str) -> None:
+    """Show the slides of lesson `number` inside a notebook, from a file that is written now."""
+    from IPython.display import IFrame, display
+
+    entry, _count = write([number])[0]
+    path = settings.ROOT / "build" / "slides" / f"{entry.name}.html"
+    # Relative to the notebook: that is how Jupyter finds a file to show.
+    display(IFrame(Path(os.path.relpath(path)).as_posix(), width="100%", height=500))
 
 
 def run(wanted: Iterable[str] = ()) -> int:
