@@ -584,6 +584,7 @@ class _Deck:
 
     def end_section(self) -> None:
         """A section without a figure shows its first small table, where that stood."""
+        self._close_lead()
         if self._table and not self._has_figure:
             index, slide = self._table
             self._into.insert(index, slide)

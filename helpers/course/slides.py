@@ -171,7 +171,7 @@ def _section(slide: Slide, number: int, count: int) -> str:
         f"<section class='slide {slide.kind}' id='s{number}' tabindex='-1' "
         f"aria-label='Slide {number} of {count}'><div class='stage'><{tag}>{slide.title}</{tag}>"
         f"<div class='body{beside}'>{body}</div>"
-        f"<div class='foot'>{back}<span>{number} / {count}</span>{on}</div></div>{fold}</section>\n"
+        f"<div class='foot'>{back}<span>{number} / {count}</span>{on}</div>{fold}</div></section>\n"
     )
 
 
