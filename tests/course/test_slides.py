@@ -202,7 +202,8 @@ def test_nothing_from_a_notebook_becomes_a_tag_and_nothing_is_fetched() -> None:
     assert text.count("<script>") == 1
     assert "<iframe" not in text
     assert not re.search(r"<[^>]*\s(?:src|href)=['\"](?!data:image/png|#)", text)
-    assert not re.search(r"<img[^>]*onerror", text)
+    quoted = re.sub(r"'[^']*'", "''", text)
+    assert not re.search(r"<[^>]*onerror", quoted)
 
 
 def test_formulas_become_mathml_and_links_to_files_become_text() -> None:

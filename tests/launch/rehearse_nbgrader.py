@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,8 @@ def run(tools: Path, folder: Path) -> Graded:
     """Runs a command of nbgrader in the course folder."""
     environment = {**os.environ, "PATH": f"{tools.parent}{os.pathsep}{os.environ['PATH']}"}
     environment |= {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore"}
+    # nbconvert is borrowed from the course's environment, and so are its templates.
+    environment["JUPYTER_PATH"] = str(Path(sys.prefix, "share", "jupyter"))
     environment |= {name: str(folder / name.lower()) for name in ("JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
 
     def call(*command: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
