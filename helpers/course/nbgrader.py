@@ -103,8 +103,9 @@ class Attempt:
             AssertionError: if the attempt did not pass, or is the reference itself.
         """
         sys.stderr = self._stderr
-        own = getattr(self._function, "__module__", None) == "__main__"
-        passed = judged is self._function and own and not getattr(judged, "is_reference", False)
+        written_in = getattr(getattr(self._function, "__code__", None), "co_filename", "")
+        own = Path(written_in).parent != settings.ROOT / "notebooks" / "source"
+        passed = judged is self._function and own
         assert passed, "0 points: the check above says what does not hold yet."
 
 
