@@ -80,6 +80,16 @@ def _parser() -> argparse.ArgumentParser:
         "lessons", nargs="*", metavar="LESSON", help=lessons
     )
     add("site", "build the course's web site from the executed solutions, into build/site")
+    add("slides", "make slides of the lessons from their executed solutions, into build/slides").add_argument(
+        "lessons", nargs="*", metavar="LESSON", help=lessons
+    )
+    add("sheets", "make the printable sheets for learners and helpers, into build/sheets")
+    one = add("nbgrader", "write a course folder for nbgrader, or look through what students submitted to it")
+    one.add_argument("folder", metavar="FOLDER", type=Path, help="nbgrader's course folder")
+    one.add_argument("lessons", nargs="*", metavar="LESSON", help=lessons)
+    one.add_argument(
+        "--look", action="store_true", help="set aside submitted files that cannot be graded, and say why"
+    )
     add("rehearse", "rehearse what is too long for the tests: Binder, a hub, a class").add_argument(
         "rehearsals", nargs="*", metavar="NAME", help="such as binder or hub; all when left out"
     )
@@ -212,6 +222,18 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         from helpers.course import site
 
         return site.run()
+    if command == "slides":
+        from helpers.course import slides
+
+        return slides.run(options.lessons)
+    if command == "sheets":
+        from helpers.course import sheets
+
+        return sheets.run()
+    if command == "nbgrader":
+        from helpers.course import nbgrader
+
+        return nbgrader.run(options.folder, options.lessons, look=options.look)
     if command == "rehearse":
         from helpers.course import rehearse
 

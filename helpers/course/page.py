@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.course.results import CONTRADICTED, DISAGREES, MARKS, SLIPPED, measured, verdict_words
+from helpers.course.shell import document
 from helpers.figures import short
 from helpers.lesson.page import escape
 
@@ -83,12 +84,7 @@ def figures(executed: Any) -> list[Figure]:
 # --- the page -----------------------------------------------------------------------------------------------
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1c2026; --soft: #5a6472; --line: #d8dde4; --paper: #fbfbfa;
-  --card: #fff; --good: #00704f; --bad: #b3261e; --odd: #8a5a00; --accent: #0b6fb8; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e7eaee; --soft: #a3adba; --line: #39414c;
-  --paper: #14171b; --card: #1c2127; --good: #4cc9a0; --bad: #ff8a80; --odd: #f0b95a; --accent: #6db7ef; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+body { font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 76rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 h1 { font-size: 1.9rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; }
@@ -247,11 +243,5 @@ def page(report: dict[str, Any], figures_of: dict[str, list[Figure]]) -> str:
         if pictures:
             parts.append(f"<h2>Figures of {escape(lesson['id'])} · {escape(lesson['title'])}</h2>")
             parts.append(f"<div class='figures'>{''.join(map(_figure, pictures))}</div>")
-    title = escape(f"{report['course']}: report")
-    return (
-        "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(parts)
-        + "\n</main>\n</body>\n</html>\n"
-    )
+    body = "<main>\n" + "\n".join(parts) + "\n</main>"
+    return document(f"{report['course']}: report", _STYLE, body)
