@@ -116,6 +116,7 @@ small { color: var(--soft); font-weight: 400; display: block; }
 figure { margin: 0; padding: .75rem; background: var(--card); border: 1px solid var(--line);
   border-radius: .5rem; }
 figure img { max-width: 100%; height: auto; display: block; background: #fff; border-radius: .25rem; }
+.state-of { white-space: nowrap; }
 .lead { font-size: 1.15rem; font-weight: 600; }
 h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; }
 svg.wide { width: 100%; max-width: 46rem; height: auto; display: block; }
@@ -267,6 +268,8 @@ def document(title: str, body_html: str, head_html: str = "") -> str:
     """
     return (
         "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
+        "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; img-src data:; "
+        "style-src 'unsafe-inline'\">\n"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
         f"<title>{escape(title)}</title>\n{head_html}<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
         f"{body_html}\n</main>\n</body>\n</html>\n"

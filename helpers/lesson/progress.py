@@ -119,13 +119,21 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _read(path: Path) -> tuple[dict[str, dict[str, Any]], str | None]:
-    """The lessons in the file and what is wrong with it: None, "damaged" or "other-version"."""
+    """The lessons in the file and what is wrong with it, as `parse` says it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}, None
     except OSError:
         return {}, None  # unreadable now (a folder's rights); never a reason to move it
+    except ValueError:
+        return {}, "damaged"
+
+
+def parse(text: str) -> tuple[dict[str, dict[str, Any]], str | None]:
+    """The lessons in a progress file, and what is wrong with it: None, "damaged" or "other-version"."""
+    try:
+        content = json.loads(text)
     except (ValueError, RecursionError):
         return {}, "damaged"
     if not isinstance(content, dict) or not isinstance(content.get("version"), int):
