@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import math
 import secrets
 from collections.abc import Sequence
@@ -113,6 +114,7 @@ small { color: var(--soft); font-weight: 400; display: block; }
 .values { display: block; width: 11rem; height: 1.5rem; margin-top: .2rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 1rem;
   align-items: start; }
+figure, p { overflow-wrap: anywhere; }
 figure { margin: 0; padding: .75rem; background: var(--card); border: 1px solid var(--line);
   border-radius: .5rem; }
 figure img { max-width: 100%; height: auto; display: block; background: #fff; border-radius: .25rem; }
@@ -288,5 +290,6 @@ def save(path: Path, text: str) -> None:
         made.write_text(text, encoding="utf-8")
         made.replace(path)
     except OSError as error:
-        made.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            made.unlink()
         raise CourseError(f"{path} cannot be written ({error.strerror or error}).") from error
