@@ -22,7 +22,7 @@ body { margin: 0; background: var(--paper); color: var(--ink); }
 """
 
 
-def document(title: str, style: str, body: str, script: str = "") -> str:
+def document(title: str, style: str, body: str, script: str = "", head: str = "") -> str:
     """A whole page in one file.
 
     Args:
@@ -30,10 +30,12 @@ def document(title: str, style: str, body: str, script: str = "") -> str:
         style: CSS, which follows `PALETTE`.
         body: HTML that is already safe.
         script: JavaScript that the page does not need in order to be read.
+        head: more of the page's head, HTML that is already safe.
     """
     end = f"<script>{script}</script>\n" if script else ""
     return (
         "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
+        f"{head}"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
         f"<title>{escape(title)}</title>\n<style>{PALETTE}{style}</style>\n</head>\n<body>\n"
         f"{body}\n{end}</body>\n</html>\n"
