@@ -15,7 +15,7 @@ c = get_config()  # noqa: F821
 # --- your room ----------------------------------------------------------------------------------------------
 
 #: Made by `room.py folders`: the cache that all students read, and the drop box for the class's thumbs.
-FOLDER = os.environ.get("COURSE_ROOM", "/srv/cats-to-kto")
+FOLDER = os.environ.get("ROOM_FOLDER", "/srv/cats-to-kto")
 #: Unix groups, made by `room.py`: who may log in, and who sees the admin page and reads the class's thumbs.
 STUDENTS, INSTRUCTORS = "students", "instructors"
 #: What a student's server and all of its notebooks may use together; README.md has the measured sizes.
@@ -34,6 +34,8 @@ c.PAMAuthenticator.admin_groups = {INSTRUCTORS}
 c.JupyterHub.spawner_class = "systemd"
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.default_url = "/lab"
+# Over TCP, anyone with an account could listen to what others' notebooks print; a socket is a file of theirs.
+c.Spawner.args = ["--KernelManager.transport=ipc"]
 c.Spawner.start_timeout = c.Spawner.http_timeout = 120
 c.Spawner.mem_limit = MEMORY
 c.SystemdSpawner.isolate_tmp = True
@@ -51,7 +53,11 @@ c.Spawner.environment = {
     # More threads than cores make everybody wait: one each.
     "OMP_NUM_THREADS": "1",
     # COURSE_SEED, COURSE_TIER and the like, if they are set where the hub is started.
-    **{name: value for name, value in os.environ.items() if name.startswith("COURSE_") and name != "COURSE_ROOM"},
+    **{
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("COURSE_") and name != "COURSE_ROOM"
+    },
 }
 
 # --- servers that nobody uses -------------------------------------------------------------------------------

@@ -40,10 +40,10 @@ def names_in(file: Path) -> list[str]:
         raise RoomError(f"{file} cannot be read ({error}).") from error
     names = [line for line in lines if line]
     for number, name in enumerate(names):
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", name):
             raise RoomError(
-                f"{name!r} cannot be an account's name: take small letters a to z, digits and hyphens, "
-                "a letter first."
+                f"{name!r} cannot be an account's name: take at most 20 small letters a to z, "
+                "digits and hyphens, a letter first."
             )
         if name in names[:number]:
             raise RoomError(f"{name} stands in {file} twice; give the second one another name.")
@@ -72,7 +72,17 @@ def add(names: list[str], group: str, homes: Path) -> dict[str, str]:
         if _exists(name):
             print(f"{name} has an account already; it stays as it is.", file=sys.stderr)
             continue
-        _run("useradd", "--create-home", "--base-dir", str(homes), "--groups", group, "--shell", "/bin/bash", name)
+        _run(
+            "useradd",
+            "--create-home",
+            "--base-dir",
+            str(homes),
+            "--groups",
+            group,
+            "--shell",
+            "/bin/bash",
+            name,
+        )
         os.chmod(homes / name, 0o700)
         passwords[name] = "".join(secrets.choice(_LETTERS) for _ in range(10))
         _run("chpasswd", given=f"{name}:{passwords[name]}\n")
@@ -121,7 +131,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("command", choices=["folders", "add", "remove"])
     parser.add_argument("names", metavar="NAMES.txt", type=Path, nargs="?", help="one account name a line")
     parser.add_argument("--folder", type=Path, default=Path("/srv/cats-to-kto"), help="the shared folders")
-    parser.add_argument("--homes", type=Path, default=Path("/home"), help="where the students' homes are made")
+    parser.add_argument(
+        "--homes", type=Path, default=Path("/home"), help="where the students' homes are made"
+    )
     parser.add_argument("--students", default="students", help="the students' group")
     parser.add_argument("--instructors", default="instructors", help="the instructors' group")
     options = parser.parse_args(arguments)

@@ -17,6 +17,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from helpers.course import shell
 from helpers.course.results import CONTRADICTED, DISAGREES, MARKS, SLIPPED, measured, verdict_words
 from helpers.figures import short
 from helpers.lesson.page import escape
@@ -85,13 +86,11 @@ def figures(executed: Any) -> list[Figure]:
 
 # --- the page -----------------------------------------------------------------------------------------------
 
+#: Whatever a page shows from data, it runs no script and asks nobody for anything.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1c2026; --soft: #5a6472; --line: #d8dde4; --paper: #fbfbfa;
-  --card: #fff; --good: #00704f; --bad: #b3261e; --odd: #8a5a00; --accent: #0b6fb8; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e7eaee; --soft: #a3adba; --line: #39414c;
-  --paper: #14171b; --card: #1c2127; --good: #4cc9a0; --bad: #ff8a80; --odd: #f0b95a; --accent: #6db7ef; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+body { font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 76rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 h1 { font-size: 1.9rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; }
@@ -268,14 +267,8 @@ def document(title: str, body_html: str, head_html: str = "") -> str:
         body_html: HTML that is already safe.
         head_html: the same, for the page's head.
     """
-    return (
-        "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
-        "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; img-src data:; "
-        "style-src 'unsafe-inline'\">\n"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
-        f"<title>{escape(title)}</title>\n{head_html}<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f"{body_html}\n</main>\n</body>\n</html>\n"
-    )
+    head = f"<meta http-equiv='Content-Security-Policy' content=\"{_POLICY}\">\n{head_html}"
+    return shell.document(title, _STYLE, f"<main>\n{body_html}\n</main>", head=head)
 
 
 def save(path: Path, text: str) -> None:

@@ -30,7 +30,19 @@ from helpers.course import (
 from helpers.settings import CourseError
 
 NAMES = ["setup", "run", "lab", "test", "doctor", "lessons", "warm", "evidence"]
-NAMES += ["real", "bench", "thumbs", "board", "audit", "train", "address"]
+NAMES += [
+    "real",
+    "bench",
+    "thumbs",
+    "board",
+    "audit",
+    "train",
+    "address",
+    "fetch",
+    "catchup",
+    "site",
+    "rehearse",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +115,7 @@ def record(monkeypatch, module, name, result=0):
         (["board", "class"], board, "run", ((Path("class"), None, None), {})),
         (["board", "c", "--out", "o", "--watch", "9"], board, "run", ((Path("c"), Path("o"), 9), {})),
         (["rehearse", "binder"], rehearse, "run", ((["binder"],), {})),
-        (["setup", "--test"], setup, "set_up", ((), {"test": True, "site": False})),
+        (["setup", "--test"], setup, "set_up", ((), {"test": True, "site": False, "stick": None})),
     ],
 )
 def test_commands_call_what_they_name(monkeypatch, arguments, module, name, expected):
