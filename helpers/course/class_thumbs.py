@@ -333,9 +333,10 @@ def _body(agreed: Agreement, found: Found) -> str:
         f"<p class='soft'>{escape(_COVERS)}</p>",
         _numbers(["", *_ABOUT.values()], table(found), "Before and after"),
         "<p class='soft'>Shares of captions, all by the world's exact verdict. Kinds with a habit: the share "
-        "right where the model has read, say, that pigs are pink, whatever the record said. With a false word: "
-        "the caption says something of the scene that is not so. The verdict's thumbs: what a judge who never errs would have taught with the same captions. "
-        "Shuffled: the class's thumbs, dealt out to the same captions at random.</p>",
+        "right where the model has read, say, that pigs are pink, whatever the record said. With a false "
+        "word: the caption says something of the scene that is not so. The verdict's thumbs: what a judge "
+        "who never errs would have taught with the same captions. Shuffled: the class's thumbs, dealt out "
+        "to the same captions at random.</p>",
         "<h2>Six scenes that nobody was asked about</h2>",
         _examples_html(found.examples),
         *_agreement_html(agreed),

@@ -76,6 +76,6 @@ def test_in_a_class_captions_of_ones_own_follow_the_shared_ones(tmp_path, monkey
     assert keys == [item.key for item in again._items]  # a cell that runs again asks about the same ones
     assert [item.completion for item in first._items[:3]] == [caption for _, caption in shared]
     assert len(keys) == 3 + e08.OWN
-    assert {key for key in keys[3:]}.isdisjoint((world.record(s), c) for s, c in e08.own_answers(-1))
+    assert set(keys[3:]).isdisjoint((world.record(s), c) for s, c in e08.own_answers(-1))
     assert sum(item.scene.kind in base.HABITS for item in first._items[3:]) == e08.OWN // 2
     assert all(world.part_of(item.scene) == "train" for item in first._items[3:])
