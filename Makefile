@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 .PHONY: run lab doctor setup setup-test setup-site test lessons warm evidence real bench site slides sheets rehearse
 
 run: setup
-	@$(HELPERS) run $(if $(TIMES),--times) $(LESSONS)
+	@$(HELPERS) run $(if $(TIMES),--times )$(LESSONS)
 
 lab: setup
 	@$(HELPERS) lab
