@@ -39,6 +39,7 @@ html_use_index = False
 html_domain_indices = False
 html_theme_options = {
     "home_page_in_toc": True,
+    "navbar_persistent": [],
     "show_navbar_depth": 1,
     "show_toc_level": 2,
     "toc_title": "On this page",
