@@ -3,16 +3,17 @@
 
 PYTHON ?= python3
 LESSONS ?=
+TIMES ?=
 REHEARSALS ?=
 HELPERS = $(PYTHON) -m helpers
 
 # A run writes below build/ and into the cache only, so no __pycache__ here.
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: run lab doctor setup setup-test setup-site test lessons warm evidence real bench site rehearse
+.PHONY: run lab doctor setup setup-test setup-site test lessons warm evidence real bench site slides sheets rehearse
 
 run: setup
-	@$(HELPERS) run $(LESSONS)
+	@$(HELPERS) run $(if $(TIMES),--times )$(LESSONS)
 
 lab: setup
 	@$(HELPERS) lab
@@ -49,6 +50,12 @@ bench: setup
 
 site: setup-site
 	@$(HELPERS) site
+
+slides: setup-site
+	@$(HELPERS) slides $(LESSONS)
+
+sheets: setup-site
+	@$(HELPERS) sheets
 
 rehearse: setup-test
 	@$(HELPERS) rehearse $(REHEARSALS)

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers import settings
-from helpers.course import bootstrap, evidence, readme
+from helpers.course import bootstrap, classroom, evidence, readme
+from helpers.lesson.clock import cell_name
 from helpers.manifest import LessonEntry, Manifest, load
 from helpers.settings import CourseError
 
@@ -102,11 +103,6 @@ def solution_line(entry: LessonEntry) -> str:
     return f"This is the solution, executed; [the learner's copy](../{entry.name}.ipynb) has gaps to fill."
 
 
-def _digest(cell_type: str, text: str) -> str:
-    """What a learner's cell of this text is called."""
-    return hashlib.sha256(f"{cell_type}\n{text}".encode()).hexdigest()[:12]
-
-
 def _cell_ids(digests: Iterable[str]) -> Iterator[str]:
     """A stable id per cell: the hash of its text, made unique by -2, -3 … in order."""
     seen: dict[str, int] = {}
@@ -159,7 +155,7 @@ def notebook(entry: LessonEntry, manifest: Manifest, root: Path = settings.ROOT,
     source = entry.source(root)
     cells = _source_cells(source)
     learner_texts = [_learner_text(cell, source) for cell in cells]
-    ids = _cell_ids(_digest(cell.cell_type, text) for cell, text in zip(cells, learner_texts, strict=True))
+    ids = _cell_ids(cell_name(cell.cell_type, text) for cell, text in zip(cells, learner_texts, strict=True))
     built = []
     for cell, learner_text, cell_id in zip(cells, learner_texts, ids, strict=True):
         tags = _tags(cell)
@@ -311,7 +307,7 @@ def _worked_in(path: Path) -> bool:
 def _holds_work(cell: Any) -> bool:
     if cell.get("outputs") or cell.get("execution_count"):
         return True
-    generated = "bootstrap" in _tags(cell) or cell.id.split("-")[0] == _digest(cell.cell_type, cell.source)
+    generated = "bootstrap" in _tags(cell) or cell.id.split("-")[0] == cell_name(cell.cell_type, cell.source)
     return bool(cell.source.strip()) and not generated
 
 
@@ -355,7 +351,7 @@ def build(root: Path = settings.ROOT) -> None:
         changed += [entry.solution(root)] * _write(
             entry.solution(root), _solution_text(entry, manifest, root)
         )
-    changed += readme.update(manifest, root)
+    changed += readme.update(manifest, root) + classroom.update(manifest, root)
     for path in changed:
         print(f"wrote {path.relative_to(root)}")
     print(f"{len(changed)} files changed." if changed else "Every generated file is up to date.")
@@ -389,7 +385,7 @@ def stale(root: Path = settings.ROOT) -> list[str]:
     for path in sorted([*notebooks.glob("[0-9][0-9]_*.ipynb"), *notebooks.glob("solutions/*.ipynb")]):
         if path not in known:
             problems.append(f"{path.relative_to(root)} belongs to no lesson of course.toml; delete it.")
-    return problems + readme.stale(manifest, root)
+    return problems + readme.stale(manifest, root) + classroom.stale(manifest, root)
 
 
 def check(root: Path = settings.ROOT) -> int:
