@@ -26,6 +26,7 @@ myst_heading_anchors = 3
 
 html_theme = "sphinx_book_theme"
 html_title = project
+html_context = {"default_mode": "auto"}  # as the reader's system is, until they switch
 html_logo = "static/cat.png"
 html_favicon = "static/cat.png"
 html_static_path = ["static"]

@@ -206,6 +206,7 @@ class Watched:
     def __init__(self, browser: Any, home: str, **options: Any) -> None:
         self.context = browser.new_context(**options)
         self.page = self.context.new_page()
+        self.page.set_default_timeout(120_000)
         self.home = home
         self.complaints: list[str] = []
         self.page.on(
@@ -252,7 +253,7 @@ def test_clicking_through_every_lesson(watched: Watched) -> None:
         assert page.locator("article h1").first.inner_text().strip("# \n") == entry.heading
         assert broken_pictures(page) == []
         if "$" in entry.solution(settings.ROOT).read_text(encoding="utf-8") and page.locator(".math").count():
-            page.wait_for_selector("article mjx-container svg", timeout=30_000)
+            page.wait_for_selector("article mjx-container svg")
             assert page.locator("mjx-merror").count() == 0
         if position < len(LESSONS) - 1:
             page.click("a.right-next")
@@ -274,7 +275,7 @@ def test_a_search_finds_the_lesson(browser: Any, html: Path, address: str, from_
     page.keyboard.press("Control+k")
     page.keyboard.type("reporting bias")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#search-results a[href*='02_words_without_a_world']", timeout=30_000)
+    page.wait_for_selector("#search-results a[href*='02_words_without_a_world']")
     page.locator("#search-results a[href*='02_words_without_a_world']").first.click()
     page.wait_for_url("**/02_words_without_a_world.html*")
     one.context.close()
@@ -284,11 +285,11 @@ def test_a_search_finds_the_lesson(browser: Any, html: Path, address: str, from_
 def test_a_page_opened_from_disk_is_whole(browser: Any, html: Path) -> None:
     one = Watched(browser, html.as_uri())
     page = one.go("lessons/07_losses_by_hand.html")
-    page.wait_for_selector("article mjx-container svg", timeout=30_000)
+    page.wait_for_selector("article mjx-container svg")
     assert broken_pictures(page) == []
     page = one.go("lessons/11_video_is_not_pictures.html")
     video = page.locator("video").first
-    page.wait_for_function("document.querySelector('video').readyState >= 2", timeout=30_000)
+    page.wait_for_function("document.querySelector('video').readyState >= 2")
     assert video.evaluate("video => video.error") is None
     one.context.close()
     assert one.complaints == []
