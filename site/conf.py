@@ -26,6 +26,7 @@ myst_heading_anchors = 3
 
 html_theme = "sphinx_book_theme"
 html_title = project
+html_context = {"default_mode": "auto"}  # as the reader's system is, until they switch
 html_logo = "static/cat.png"
 html_favicon = "static/cat.png"
 html_static_path = ["static"]
@@ -39,6 +40,7 @@ html_use_index = False
 html_domain_indices = False
 html_theme_options = {
     "home_page_in_toc": True,
+    "navbar_persistent": [],
     "show_navbar_depth": 1,
     "show_toc_level": 2,
     "toc_title": "On this page",

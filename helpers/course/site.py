@@ -227,8 +227,11 @@ def found(manifest: Manifest, root: Path) -> str:
             tables.append(f"{link}\n\n{readme.table(readme.CLAIM_HEAD[1:], rows)}")
     if not tables:
         return readme.NOTHING_MEASURED
-    counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in sorted(set(verdicts)))
-    return "\n\n".join([f"In all {len(verdicts)} claims: {counts}.", *tables])
+    kinds = {"✔ holds": "hold", "✘ fails": "fail", "? inconclusive": "are inconclusive"}
+    counts = [f"{verdicts.count(verdict)} {words}" for verdict, words in kinds.items()]
+    rest = len(verdicts) - sum(map(verdicts.count, kinds))
+    counts += [f"{rest} {'is a forecast' if rest == 1 else 'are forecasts'}"] if rest else []
+    return "\n\n".join([f"Of {len(verdicts)} claims {', '.join(counts)}.", *tables])
 
 
 # --- lessons ------------------------------------------------------------------------------------------------
