@@ -13,7 +13,7 @@ import pytest
 
 import helpers.__main__ as commands
 from helpers import settings
-from helpers.course import bench, build, evidence, real, rehearse, refresh, run, setup, thumbs, warm
+from helpers.course import bench, build, evidence, real, refresh, rehearse, run, setup, thumbs, warm
 from helpers.settings import CourseError
 
 NAMES = ["setup", "run", "lab", "test", "doctor", "lessons", "warm", "evidence"]
