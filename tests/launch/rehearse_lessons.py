@@ -209,7 +209,7 @@ def _move(notebook: Notebook, entry: LessonEntry, artifacts: Path) -> None:
     assert moved
 
 
-def _until(holds: Callable[[], bool], seconds: float = 20) -> None:
+def _until(holds: Callable[[], bool], seconds: float = 60) -> None:
     limit = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < limit, "it did not happen in time"
