@@ -114,6 +114,16 @@ def test_the_cell_that_begins_a_lesson_may_end_before_it_began(shell: Shell) -> 
     assert shell.lines == []
 
 
+def test_a_lesson_that_begins_again_ends_the_old_clock_within_the_cell(shell: Shell) -> None:
+    watching = Clock(shell, {})
+    watching.install()
+    watching.begin(cell("lesson = helpers.begin('00')"))
+    watching.remove()
+    shell.published.clear()
+    time.sleep(0.3)
+    assert shell.lines == []
+
+
 def test_it_is_taken_off_again(shell: Shell) -> None:
     watching = Clock(shell, {})
     watching.install()
