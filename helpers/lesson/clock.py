@@ -86,6 +86,8 @@ class Clock:
         self._shell.events.register("post_run_cell", self.end)
 
     def remove(self) -> None:
+        """Watch no more, not even the cell that runs now: its end would never be heard of."""
+        self.end()
         for event, hook in (("pre_run_cell", self.begin), ("post_run_cell", self.end)):
             with contextlib.suppress(ValueError):
                 self._shell.events.unregister(event, hook)

@@ -29,6 +29,7 @@ STYLE = f"""<style>
 .course-widget .widget-hslider .slider-container {{min-width: 150px;}}
 .course-widget .widget-inline-hbox, .course-widget .widget-hbox {{overflow: visible;}}
 .course-widget .widget-hbox {{gap: 2px 14px;}}
+body[data-jp-theme-light="false"] .course-widget select {{color-scheme: dark;}}
 .course-choices.widget-toggle-buttons {{
   display: block; width: auto; height: auto; margin: 3px; overflow: visible;}}
 .course-choices > div {{display: flex; flex-direction: column; gap: 6px; margin: 0;}}

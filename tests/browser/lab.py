@@ -149,16 +149,17 @@ class Notebook:
     def __init__(self, browser: Any, address: str, height: int = 1400) -> None:
         """Open the notebook at `address` in a new page of `browser`, and wait for its kernel."""
         self.page = browser.new_page(viewport={"width": 1280, "height": height})
+        self.page.set_default_timeout(120_000)  # rehearsals and tests run beside other work
         self.problems: list[str] = []
         self.elsewhere: list[str] = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("console", self._note_console)
         self.page.on("request", self._note_request)
         self.page.goto(address)
-        self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=90_000)
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=120_000)
         self.panel = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-        self.panel.wait_for(timeout=60_000)
-        self.page.wait_for_function(_KERNEL_IDLE, timeout=90_000)
+        self.panel.wait_for()
+        self.page.wait_for_function(_KERNEL_IDLE, timeout=120_000)
 
     def _note_console(self, message: Any) -> None:
         if message.type == "error":
@@ -259,7 +260,7 @@ class Notebook:
                 break
             self.page.evaluate(f"() => window.jupyterapp.shell.currentWidget.content.scrollToItem({index})")
             self.page.wait_for_timeout(150)
-        widget.wait_for(timeout=20_000)
+        widget.wait_for()
         widget.scroll_into_view_if_needed()
 
 

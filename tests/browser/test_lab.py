@@ -59,4 +59,5 @@ def test_a_lesson_in_jupyterlab(entry: LessonEntry, chromium: str, lab: str) -> 
         assert notebook.state["errors"] == []
         assert notebook.problems == []
         assert notebook.elsewhere == []
+        notebook.close()
         browser.close()
