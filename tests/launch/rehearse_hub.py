@@ -271,6 +271,15 @@ def test_only_this_machine_is_listened_to(room: Room, eight: list[Student]) -> N
     assert {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
 
 
+_OPENED = """
+import sys
+sys.path.insert(0, "..")
+import helpers
+lesson = helpers.begin("08")
+from helpers import world
+lesson.widget("thumbs", answers=[(scene, world.captions(scene)[0]) for scene in world.sample(40, 5)])
+"""
+
 _REACH = """
 import os
 from pathlib import Path
@@ -298,6 +307,9 @@ def test_nobody_reads_anothers_folder(room: Room, eight: list[Student], record: 
     if not room.groups:
         pytest.skip("all students are this very user here; run this as root to test rights")
     ada, ben = (here(room, student) for student in eight[:2])
+    with ben.kernel(LESSON) as kernel:
+        kernel.run(_OPENED)
+        give_thumbs(kernel, "Ben", 0, count=1)
     bens = [path for path in (room.shared / "class").iterdir() if path.owner() == ben.name]
     code = _REACH.format(home=str(room.homes / ben.name), copy=str(bens[0]), room=str(room.shared / "class"))
     with ada.kernel(LESSON) as kernel:
@@ -363,16 +375,6 @@ def test_a_second_pull_keeps_what_a_student_wrote(room: Room, eight: list[Studen
     assert other.follow(room.link())[-1] == "finished"
     assert "YOUR CODE HERE, please" in edited(room, other).read_text()
     assert (edited(room, other).parent / "09_anchors.ipynb").exists()  # deleted: a fresh one comes
-
-
-_OPENED = """
-import sys
-sys.path.insert(0, "..")
-import helpers
-lesson = helpers.begin("08")
-from helpers import world
-lesson.widget("thumbs", answers=[(scene, world.captions(scene)[0]) for scene in world.sample(40, 5)])
-"""
 
 
 def test_a_notebook_opened_twice(room: Room, eight: list[Student]) -> None:
@@ -507,8 +509,7 @@ def warm(room: Room, students: list[Student], **environment: str) -> tuple[float
 
 
 def test_eight_warm_the_cache_at_once(room: Room, eight: list[Student], record: Record) -> None:
-    for student in eight:
-        here(room, student).stop()
+    at_once(lambda student: here(room, student).stop(), eight)
     shared = room.shared / "cache"
     # One cache that all may write to: one of them builds, seven wait for the lock.
     common = room.folder / "common"
