@@ -37,6 +37,8 @@ c.Spawner.default_url = "/lab"
 # Over TCP, anyone with an account could listen to what others' notebooks print; a socket is a file of theirs.
 c.Spawner.args = ["--KernelManager.transport=ipc"]
 c.Spawner.start_timeout = c.Spawner.http_timeout = 120
+# A server that died is noticed, and can be started again, after at most so many seconds.
+c.Spawner.poll_interval = 10
 c.Spawner.mem_limit = MEMORY
 c.SystemdSpawner.isolate_tmp = True
 c.SystemdSpawner.default_shell = "/bin/bash"

@@ -371,7 +371,8 @@ class Student:
         page = f"{self.server}/git-pull"
 
         def arrived() -> bool:
-            return self.web.get(link, timeout=_PATIENCE).url.startswith(page)
+            answer = self.web.get(link, timeout=_PATIENCE)  # 503 while a dead server is still listed
+            return answer.ok and answer.url.startswith(page)
 
         wait_until(arrived, f"{self.name}'s server", _PATIENCE)
         asked = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(link).query))
