@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 LESSONS ?=
+TIMES ?=
 REHEARSALS ?=
 HELPERS = $(PYTHON) -m helpers
 
@@ -12,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 .PHONY: run lab doctor setup setup-test setup-site test lessons warm evidence real bench site rehearse
 
 run: setup
-	@$(HELPERS) run $(LESSONS)
+	@$(HELPERS) run $(if $(TIMES),--times) $(LESSONS)
 
 lab: setup
 	@$(HELPERS) lab

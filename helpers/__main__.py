@@ -38,10 +38,15 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--test", action="store_true", help="also what the tests need, and Chromium where possible"
     )
+    one.add_argument(
+        "--from", dest="stick", metavar="FOLDER", type=Path, help="a folder of `fetch --all`: asks no network"
+    )
     one.add_argument("--site", action="store_true", help="also what builds the course's web site")
     lessons = "numbers of lessons, such as 00 01; all when left out"
-    add("run", "run the lessons' solutions, print what they found and write build/report.html").add_argument(
-        "lessons", nargs="*", metavar="LESSON", help=lessons
+    one = add("run", "run the lessons' solutions, print what they found and write build/report.html")
+    one.add_argument("lessons", nargs="*", metavar="LESSON", help=lessons)
+    one.add_argument(
+        "--times", action="store_true", help="also keep what cells take, for the estimates that learners see"
     )
     add("lab", "open JupyterLab on the first lesson").epilog = _handed_on("lab")
     add("test", "run the tests, those in notebooks and in a real browser too").epilog = _handed_on("test")
@@ -56,9 +61,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("lessons", nargs="*", metavar="LESSON", help=f"with --execute: {lessons}")
     add("warm", "build what lessons would build on first use, into the cache; resumable")
-    one = add("fetch", "download what the lessons of a GPU tier ask the hub for, into one folder")
+    one = add("fetch", "download what the lessons of a GPU tier ask the hub for, or all for a room offline")
+    one.add_argument(
+        "--all",
+        dest="stick",
+        metavar="FOLDER",
+        type=Path,
+        help="instead, put the course, its packages and its CPU tier's models into a folder (a USB stick)",
+    )
     one.add_argument("--tier", choices=["gpu", "gpu24"], default="gpu", help="gpu (16 GB) if left out")
     one.add_argument("--into", metavar="FOLDER", type=Path, help="the hub's own cache if left out")
+    one = add("catchup", "write a short notebook for whoever starts in the middle, and build its models")
+    one.add_argument("lesson", metavar="LESSON", help="the lesson to start at, such as 08")
     add("evidence", "run every claim with all its seeds, into evidence/; resumable").add_argument(
         "lessons", nargs="*", metavar="LESSON", help=lessons
     )
@@ -158,7 +172,7 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
     if command == "run":
         from helpers.course import run
 
-        return run.run(options.lessons)
+        return run.run(options.lessons, times=options.times)
     if command == "lessons":
         return _lessons(options)
     if command == "evidence":
@@ -175,6 +189,14 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         from helpers.course import warm
 
         return warm.run()
+    if command == "catchup":
+        from helpers.course import catchup
+
+        return catchup.run(options.lesson)
+    if command == "fetch" and options.stick:
+        from helpers.course import stick
+
+        return stick.fill(options.stick)
     if command == "fetch":
         from helpers.course import fetch
 
@@ -221,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         if options.command == "setup":
-            setup.set_up(test=options.test, site=options.site)
+            setup.set_up(test=options.test, site=options.site, stick=options.stick)
             return 0
         _go_inside(arguments)
         if options.command == "doctor":

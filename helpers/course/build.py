@@ -18,6 +18,7 @@ from typing import Any
 
 from helpers import settings
 from helpers.course import bootstrap, evidence, readme
+from helpers.lesson.clock import cell_name
 from helpers.manifest import LessonEntry, Manifest, load
 from helpers.settings import CourseError
 
@@ -96,11 +97,6 @@ def facts_line(entry: LessonEntry, manifest: Manifest, root: Path) -> str:
     return " · ".join([*_launch_links(entry, manifest, root), *facts])
 
 
-def _digest(cell_type: str, text: str) -> str:
-    """What a learner's cell of this text is called."""
-    return hashlib.sha256(f"{cell_type}\n{text}".encode()).hexdigest()[:12]
-
-
 def _cell_ids(digests: Iterable[str]) -> Iterator[str]:
     """A stable id per cell: the hash of its text, made unique by -2, -3 … in order."""
     seen: dict[str, int] = {}
@@ -155,7 +151,7 @@ def notebook(entry: LessonEntry, manifest: Manifest, root: Path = settings.ROOT,
     source = entry.source(root)
     cells = _source_cells(source)
     learner_texts = [_learner_text(cell, source) for cell in cells]
-    ids = _cell_ids(_digest(cell.cell_type, text) for cell, text in zip(cells, learner_texts, strict=True))
+    ids = _cell_ids(cell_name(cell.cell_type, text) for cell, text in zip(cells, learner_texts, strict=True))
     built = []
     for cell, learner_text, cell_id in zip(cells, learner_texts, ids, strict=True):
         tags = _tags(cell)
@@ -307,7 +303,7 @@ def _worked_in(path: Path) -> bool:
 def _holds_work(cell: Any) -> bool:
     if cell.get("outputs") or cell.get("execution_count"):
         return True
-    generated = "bootstrap" in _tags(cell) or cell.id.split("-")[0] == _digest(cell.cell_type, cell.source)
+    generated = "bootstrap" in _tags(cell) or cell.id.split("-")[0] == cell_name(cell.cell_type, cell.source)
     return bool(cell.source.strip()) and not generated
 
 

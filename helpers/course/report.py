@@ -99,6 +99,7 @@ def document(manifest: Manifest, results: Sequence[LessonResult], seconds: float
                 "status": result.status,
                 "seconds": round(result.seconds, 1),
                 "peak_mb": round(result.peak_mb),
+                "cell_seconds": {cell: round(taken, 1) for cell, taken in result.cell_seconds.items()},
                 "problem": result.problem,
                 "claims": claims,
             }

@@ -46,6 +46,7 @@ class LessonResult:
     problem: str = ""
     claims: list[dict[str, Any]] = field(default_factory=list)
     notebook: Any = None
+    cell_seconds: dict[str, float] = field(default_factory=dict)
 
 
 def status_line(result: LessonResult) -> str:

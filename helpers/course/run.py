@@ -7,6 +7,7 @@ only below its build folder.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from helpers import settings
 from helpers.course import build, page, report
 from helpers.course.execute import execute, kernel_environment
 from helpers.course.results import LessonResult, read_ledger, status_line
+from helpers.lesson import clock
 from helpers.manifest import LessonEntry, Manifest, load
 from helpers.models.tiers import current_tier
 
@@ -48,6 +50,7 @@ def run_lesson(
         seconds=entry.seconds,
         peak_mb=entry.peak_mb,
         on_cell=on_cell,
+        cell_seconds=result.cell_seconds,
     )
     result.notebook = built
     result.claims = read_ledger(ledger)
@@ -118,24 +121,46 @@ def warm_up(build_dir: Path) -> None:
     )
 
 
-def run(lessons: Iterable[str] = (), root: Path = settings.ROOT, build_dir: Path | None = None) -> int:
+def keep_times(results: Sequence[LessonResult]) -> None:
+    """Put what the cells of lessons that passed took into the table that estimates come from."""
+    table = clock.TABLE
+    known = json.loads(table.read_text(encoding="utf-8")) if table.exists() else {"lessons": {}}
+    for result in results:
+        if result.status == "passed":
+            taken = {cell: round(s, 1) for cell, s in result.cell_seconds.items() if s >= clock.PATIENCE}
+            known["lessons"][result.id] = taken
+    table.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def run(
+    lessons: Iterable[str] = (),
+    root: Path = settings.ROOT,
+    build_dir: Path | None = None,
+    times: bool = False,
+) -> int:
     """Execute the solutions of `lessons` (all, if empty), print the ledger, and write the report.
+
+    With `times`, what their cells took goes into the table of estimates.
 
     Returns 0 if every lesson passed and no claim was contradicted, 130 after Ctrl-C, else 1.
 
     Raises:
-        CourseError: before anything runs, if a lesson, the seed or the tier is unknown, or `build_dir` cannot
-            be written to.
+        CourseError: before anything runs, if a lesson, the seed or the tier is unknown, `build_dir` cannot be
+            written to, or times are to be kept of another size or tier than estimates are for.
     """
     manifest = load(root)
     entries = manifest.choose(lessons)
     settings.course_seed()  # a wrong one is one sentence here, instead of one failure per lesson
-    current_tier()
+    tier = current_tier().name
+    if times and (settings.smoke() or tier != "cpu"):
+        raise settings.CourseError("Times are kept of a run at full size on the CPU tier; this is another.")
     build_dir = build_dir or root / "build"
     _make_writable(build_dir)
     started = time.perf_counter()
     warm_up(build_dir)
     results = run_lessons(entries, manifest, root, build_dir)
+    if times:
+        keep_times(results)
     document = report.document(manifest, results, time.perf_counter() - started)
     report.write(document, build_dir)
     executed = {result.id: result.notebook for result in results if result.notebook is not None}

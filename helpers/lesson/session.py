@@ -13,10 +13,11 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from helpers import __version__, manifest, settings
-from helpers.lesson import claims, page, plots, stored
+from helpers.lesson import access, claims, clock, page, plots, stored
 from helpers.lesson.progress import Progress
 from helpers.lesson.reference import reference
 from helpers.lesson.say import say
@@ -349,10 +350,17 @@ class Lesson:
             peak=peak_megabytes(),
         )
         self._progress.set("finished", True)
+        self.download()
         if self._next:
             say("Next: {name}.", name=self._next)
         else:
             say("This is the last lesson so far.")
+
+    def download(self, *folders: Path | str) -> None:
+        """Show a button that packs the learner's results into one file, with whole `folders` if any."""
+        from helpers.lesson.download import Download
+
+        Download(self.number, [claim.row() for claim in self.claims.values()], folders).show()
 
 
 def begin(number: str) -> Lesson:
@@ -371,7 +379,9 @@ def begin(number: str) -> Lesson:
     position = ids.index(number)
     following = entries[position + 1].name if position + 1 < len(entries) else None
     lesson = Lesson(entries[position], following)
+    access.install()
     print(_environment_line(number))
+    clock.install(number)
     return lesson
 
 

