@@ -24,12 +24,15 @@ from helpers.course import bootstrap, colab
 
 ADDRESS = "https://github.com/someone/a-course"
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
-#: Widgets, session, losses, training of a tiny model, films, real uses of TRL and datasets.
+#: Widgets, session, losses, drift, training of a tiny model, parity with TRL, thumbs, datasets, films.
 TESTS = [
-    *["tests/lesson", "tests/exercises/test_widgets.py", "tests/exercises/test_widget_07.py", "tests/data"],
-    *["tests/preference/test_losses.py", "tests/preference/test_parity.py", "tests/preference/test_drift.py"],
-    *["tests/preference/test_trl_facts.py", "tests/models/test_small.py", "tests/models/test_convert.py"],
-    *["tests/synthesis/test_duplicates.py", "tests/video/test_writing.py", "tests/world"],
+    *[
+        f"tests/lesson/test_{name}.py"
+        for name in ("widgets", "session", "quiz", "predict", "checks", "thumbs")
+    ],
+    *[f"tests/exercises/test_widget_{number}.py" for number in ("07", "13")],
+    *[f"tests/preference/test_{name}.py" for name in ("losses", "drift", "parity")],
+    *["tests/models/test_small.py", "tests/synthesis/test_duplicates.py", "tests/video/test_writing.py"],
 ]
 WITHOUT_TORCH = [
     "tests/lesson",
@@ -217,14 +220,17 @@ def first_lesson(built: Built, remote: Path, folder: Path) -> tuple[dict[str, fl
     async def execute() -> None:
         started = time.perf_counter()
         async with runner.async_setup_kernel(env=surroundings(built, remote, folder)):
-            for number, cell in enumerate(runner.nb.cells):
-                await runner.async_execute_cell(cell, number)
-                now = round(time.perf_counter() - started, 1)
-                if number == 1:
-                    at["bootstrap"] = now
-                if has_figure(cell):
-                    at.setdefault("first figure", now)
-            at["last cell"] = now
+            try:
+                for number, cell in enumerate(runner.nb.cells):
+                    await runner.async_execute_cell(cell, number)
+                    now = round(time.perf_counter() - started, 1)
+                    if number == 1:
+                        at["bootstrap"] = now
+                    if has_figure(cell):
+                        at.setdefault("first figure", now)
+                at["last cell"] = now
+            finally:
+                await runner.km.shutdown_kernel(now=True)
 
     asyncio.run(execute())
     said = "".join(output.get("text", "") for output in runner.nb.cells[1].outputs)
@@ -247,26 +253,30 @@ def test_from_an_empty_folder_to_the_first_figure(built, remote, record, tmp_pat
     assert torch.split("+")[0].strip() == built.machine.pins["torch"]  # nothing has replaced it
 
 
-def test_the_helpers_tests_pass(built, record, tmp_path):
+def helpers_tests(built: Built, home: Path) -> tuple[str, str]:
+    """Run them on a machine: the closing line, and the end of what they printed if one failed."""
     chosen = TESTS if built.has_torch else WITHOUT_TORCH
     known = [word for name in built.machine.known for word in ("--deselect", name)]
     quiet = ["-q", "-p", "no:cacheprovider", "--no-header"]
-    environment = {**os.environ, "COURSE_HOME": str(tmp_path), "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+    environment = {**os.environ, "COURSE_HOME": str(home), "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
     outcome = run([built.python, "-m", "pytest", *quiet, *known, *chosen], cwd=settings.ROOT, env=environment)
-    (tmp_path / "log.txt").write_text(outcome.stdout)
-    versions = "import sys; from importlib.metadata import version as v; print(sys.version.split()[0], *("
-    versions += "n + ' ' + v(n) for n in sys.argv[1:]))"
-    names = ["torch", "transformers", "trl", "datasets", "ipywidgets", "ipython", "numpy"]
-    summary = outcome.stdout.strip().splitlines()[-1]
-    record(
-        **{
-            f"{built.machine.name}, helpers' tests": re.sub(r" in .*", "", summary),
-            f"{built.machine.name}, Python and packages": run(
-                [built.python, "-c", versions, *(names if built.has_torch else names[-3:])]
-            ).stdout.strip(),
-        }
-    )
-    assert outcome.returncode == 0, outcome.stdout[-3000:]
+    said = outcome.stdout.strip()
+    return re.sub(r" in .*", "", said.splitlines()[-1]), said[-3000:] if outcome.returncode else ""
+
+
+def versions(built: Built, *names: str) -> dict[str, str]:
+    """What is installed there, by name."""
+    code = "import sys; from importlib.metadata import version as v; print(*map(v, sys.argv[1:]))"
+    return dict(zip(names, run([built.python, "-c", code, *names]).stdout.split(), strict=True))
+
+
+def test_the_helpers_tests_pass(built, record, tmp_path):
+    name = built.machine.name
+    names = ["transformers", "trl", "datasets", "ipywidgets", "ipython", "numpy"]
+    record(**{f"{name}, packages": versions(built, *(["torch", *names] if built.has_torch else names[-3:]))})
+    summary, failures = helpers_tests(built, tmp_path)
+    record(**{f"{name}, helpers' tests": summary})
+    assert not failures, failures
 
 
 def test_what_is_too_old_and_not_loaded_is_renewed(built, remote, record, tmp_path):
@@ -279,7 +289,8 @@ def test_what_is_too_old_and_not_loaded_is_renewed(built, remote, record, tmp_pa
     at, said = first_lesson(built, remote, tmp_path)
     record(**{f"{built.machine.name}, June 2026, seconds to": at, f"{built.machine.name}, June, said": said})
     pins = colab.pins(settings.ROOT / "requirements.txt")
-    names = [line.split("==")[0] for line in JUNE]
-    code = "import sys; from importlib.metadata import version as v; print(*map(v, sys.argv[1:]))"
-    found = run([built.python, "-c", code, *names]).stdout.split()
-    assert found == [pins[name.replace("_", "-")] for name in names]
+    found = versions(built, *(line.split("==")[0] for line in JUNE))
+    assert found == {name: pins[name.replace("_", "-")] for name in found}
+    summary, failures = helpers_tests(built, tmp_path)
+    record(**{f"{built.machine.name}, June 2026, helpers' tests": summary})
+    assert not failures, failures
