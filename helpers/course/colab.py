@@ -193,7 +193,7 @@ def _say_conflicts(lines: list[str]) -> None:
 def _add_real_models(root: Path) -> None:
     wanted = pins(root / setup.REAL)
     if any(_version(name) != pin for name, pin in wanted.items()):
-        code, output = setup.install_real(sys.executable, root=root)
+        code, output = setup.install_real(sys.executable, [], root)
         if code:
             print(setup.without_real(output))
 

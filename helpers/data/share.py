@@ -14,7 +14,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ LOCK_SECONDS = 10.0
 #: The owner writes, the instructors' group reads, nobody else does anything.
 _MODE = 0o640
 _STATE = ".class.json"
+#: What the copy of a learner's progress is called, behind their number.
+PROGRESS = "progress.json"
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,17 @@ def copy(path: Path) -> Path | None:
     Raises:
         CourseError: if that fails; what the class had before stays.
     """
+    return put(path, path.read_bytes) if path.exists() else None
+
+
+def put(path: Path, content: Callable[[], bytes]) -> Path | None:
+    """Put what `content` gives into the class's folder as the copy of `path`; None if nothing is shared.
+
+    Raises:
+        CourseError: if that fails; what the class had before stays.
+    """
     into = folder()
-    if into is None or not path.exists():
+    if into is None:
         return None
     with _locked(path, into):
         state = _read(path)
@@ -62,7 +73,7 @@ def copy(path: Path) -> Path | None:
         _keep(path, state)
         target = _target(into, path, state)
         # Read under the lock: of two notebooks the later one finds the thumbs of both.
-        _replace(target, path.read_bytes(), _MODE)
+        _replace(target, content(), _MODE)
     return target
 
 
@@ -78,8 +89,9 @@ def choose(path: Path, share: bool) -> None:
     with _locked(path, into):
         state = _State(_read(path).name, share)
         _keep(path, state)
-        if not share:
-            _target(into, path, state).unlink(missing_ok=True)
+        if not share:  # the folder cannot be listed, so every name that a copy may have is tried
+            for own in {path, path.with_name(PROGRESS), *path.parent.glob("*.jsonl")}:
+                _target(into, own, state).unlink(missing_ok=True)
     if share:
         copy(path)
 

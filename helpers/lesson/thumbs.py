@@ -256,7 +256,7 @@ class ThumbsWidget:
         self.shared = widgets.labeled(
             ipywidgets.Checkbox(
                 value=share.wanted(self.path),
-                description="Share my thumbs, under this name, with my class",
+                description="Share my thumbs, under this name, and which exercises I solved, with my class",
                 indent=False,
                 layout={"width": "auto", "display": "none" if share.folder() is None else None},
             )

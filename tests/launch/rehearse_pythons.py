@@ -147,7 +147,7 @@ def built(request, artifacts) -> Built:
         packages = folder / "lib" / f"python{machine.python}" / "site-packages"
         if torch is not None:
             (packages / "torch.pth").write_text(f"{torch}\n")
-        outcome = run([made, "-m", "pip", "install", "--quiet", *lines])
+        outcome = run([made, "-m", "pip", "install", "--quiet", "--no-compile", *lines])
         assert outcome.returncode == 0, outcome.stderr[-2000:]
         stamp.write_text("\n".join([*lines, str(torch)]))
     return Built(machine, made, torch is not None)
