@@ -24,7 +24,6 @@ OLDEST = "requirements-oldest.txt"
 RENEWED = {
     "accelerate",
     "av",
-    "datasets",
     "datasketch",
     "gguf",
     "huggingface-hub",
@@ -52,7 +51,7 @@ def prepare(root: Path = ROOT) -> None:
     wanted = missing(root)
     loaded = [name for name in map(_name, wanted) if _version(name) and _module(name) in sys.modules]
     if wanted:
-        _install(wanted)
+        _install(wanted, root)
         _say_conflicts(wanted)
     _add_real_models(root)
     importlib.invalidate_caches()
@@ -127,22 +126,23 @@ def missing(root: Path = ROOT) -> list[str]:
 # --- installing ---------------------------------------------------------------------------------------------
 
 
-def _install(lines: list[str]) -> None:
-    """Install exactly these, then whatever they need that is absent; nothing else that is there changes.
+def _install(lines: list[str], root: Path) -> None:
+    """Install exactly these, then whatever they need that is unmet; nothing else that is there changes.
 
     Raises:
         CourseError: with one sentence, if pip fails.
     """
-    names = ", ".join(map(_name, lines))
-    _pip("--no-deps", *lines, label=f"Installing {names} …")
-    absent = _absent_needs(lines)
-    if not absent:
+    _pip("--no-deps", *lines, label=f"Installing {', '.join(map(_name, lines))} …")
+    unmet = _unmet_needs(lines, root)
+    if not unmet:
         return
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder) / "kept.txt"
         there = {_normal(found.name): found.version for found in distributions() if found.name}
+        there = {name: have for name, have in there.items() if name not in unmet}
         kept.write_text("".join(f"{name}=={have}\n" for name, have in sorted(there.items())), "utf-8")
-        _pip("--constraint", str(kept), *absent, label=f"Installing what they need: {', '.join(absent)} …")
+        label = f"Installing what they need: {', '.join(unmet)} …"
+        _pip("--constraint", str(kept), *unmet.values(), label=label)
 
 
 def _pip(*arguments: str, label: str) -> None:
@@ -166,14 +166,16 @@ def _needs(line: str) -> list[Any]:
     return [need for need in found if need.marker is None or need.marker.evaluate({"extra": ""})]
 
 
-def _absent_needs(lines: list[str]) -> list[str]:
-    needs = {
-        f"{need.name}{need.specifier}"
-        for line in lines
-        for need in _needs(line)
-        if _version(need.name) is None
-    }
-    return sorted(needs)
+def _unmet_needs(lines: list[str], root: Path) -> dict[str, str]:
+    """By name, what installed packages need and is absent, or too old; what OLDEST lists is new enough."""
+    oldest = pins(root / OLDEST)
+    unmet = {}
+    for need in [need for line in lines for need in _needs(line)]:
+        name, have = _normal(need.name), _version(need.name)
+        fits = have is not None and need.specifier.contains(have, prereleases=True)
+        if have is None or (name not in oldest and not fits):
+            unmet[name] = f"{need.name}{need.specifier}"
+    return dict(sorted(unmet.items()))
 
 
 def _say_conflicts(lines: list[str]) -> None:
