@@ -227,6 +227,7 @@ def test_the_start_page_and_its_first_figure(
         record(
             seconds_to_kernel=round(opened, 1), seconds_to_first_figure=round(time.monotonic() - started, 1)
         )
+        page.locator(".jp-OutputArea-output img").first.scroll_into_view_if_needed()
         page.screenshot(path=artifacts / "first-figure.png")
         assert page.locator(_POPPED_UP).count() == 0, "something pops up"
         assert not notebook.elsewhere
