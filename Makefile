@@ -10,10 +10,10 @@ HELPERS = $(PYTHON) -m helpers
 # A run writes below build/ and into the cache only, so no __pycache__ here.
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: run lab doctor setup setup-test setup-site test lessons warm evidence real bench site rehearse
+.PHONY: run lab doctor setup setup-test setup-site test lessons warm evidence real bench site slides sheets rehearse
 
 run: setup
-	@$(HELPERS) run $(if $(TIMES),--times) $(LESSONS)
+	@$(HELPERS) run $(if $(TIMES),--times )$(LESSONS)
 
 lab: setup
 	@$(HELPERS) lab
@@ -50,6 +50,12 @@ bench: setup
 
 site: setup-site
 	@$(HELPERS) site
+
+slides: setup-site
+	@$(HELPERS) slides $(LESSONS)
+
+sheets: setup-site
+	@$(HELPERS) sheets
 
 rehearse: setup-test
 	@$(HELPERS) rehearse $(REHEARSALS)

@@ -26,3 +26,14 @@ def begin(number: str) -> Lesson:
     from helpers.lesson.session import begin as begin_lesson
 
     return begin_lesson(number)
+
+
+def slides(number: str) -> None:
+    """Show the slides of lesson `number` (such as "08") inside the notebook.
+
+    Raises:
+        CourseError: if the course has no such lesson.
+    """
+    from helpers.course.slides import show
+
+    show(number)

@@ -38,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--test", action="store_true", help="also what the tests need, and Chromium where possible"
     )
+    one.add_argument(
+        "--from", dest="stick", metavar="FOLDER", type=Path, help="a folder of `fetch --all`: asks no network"
+    )
     one.add_argument("--site", action="store_true", help="also what builds the course's web site")
     lessons = "numbers of lessons, such as 00 01; all when left out"
     one = add("run", "run the lessons' solutions, print what they found and write build/report.html")
@@ -58,9 +61,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("lessons", nargs="*", metavar="LESSON", help=f"with --execute: {lessons}")
     add("warm", "build what lessons would build on first use, into the cache; resumable")
-    one = add("fetch", "download what the lessons of a GPU tier ask the hub for, into one folder")
+    one = add("fetch", "download what the lessons of a GPU tier ask the hub for, or all for a room offline")
+    one.add_argument(
+        "--all",
+        dest="stick",
+        metavar="FOLDER",
+        type=Path,
+        help="instead, put the course, its packages and its CPU tier's models into a folder (a USB stick)",
+    )
     one.add_argument("--tier", choices=["gpu", "gpu24"], default="gpu", help="gpu (16 GB) if left out")
     one.add_argument("--into", metavar="FOLDER", type=Path, help="the hub's own cache if left out")
+    one = add("catchup", "write a short notebook for whoever starts in the middle, and build its models")
+    one.add_argument("lesson", metavar="LESSON", help="the lesson to start at, such as 08")
     add("evidence", "run every claim with all its seeds, into evidence/; resumable").add_argument(
         "lessons", nargs="*", metavar="LESSON", help=lessons
     )
@@ -68,16 +80,42 @@ def _parser() -> argparse.ArgumentParser:
         "lessons", nargs="*", metavar="LESSON", help=lessons
     )
     add("site", "build the course's web site from the executed solutions, into build/site")
+    add("slides", "make slides of the lessons from their executed solutions, into build/slides").add_argument(
+        "lessons", nargs="*", metavar="LESSON", help=lessons
+    )
+    add("sheets", "make the printable sheets for learners and helpers, into build/sheets")
+    one = add("nbgrader", "write a course folder for nbgrader, or look through what students submitted to it")
+    one.add_argument("folder", metavar="FOLDER", type=Path, help="nbgrader's course folder")
+    one.add_argument("lessons", nargs="*", metavar="LESSON", help=lessons)
+    one.add_argument(
+        "--look", action="store_true", help="set aside submitted files that cannot be graded, and say why"
+    )
     add("rehearse", "rehearse what is too long for the tests: Binder, a hub, a class").add_argument(
         "rehearsals", nargs="*", metavar="NAME", help="such as binder or hub; all when left out"
     )
     add("bench", "measure the rates of the world, and how long the import takes")
-    one = add("thumbs", "merge the thumbs of a whole class, and say where annotators differ")
-    one = one.add_subparsers(dest="action", metavar="ACTION", required=True).add_parser(
-        "merge", help="merge a folder of .jsonl files and print a report"
-    )
+    actions = add(
+        "thumbs", "merge the thumbs of a class, train a model on them, or delete one person's"
+    ).add_subparsers(dest="action", metavar="ACTION", required=True)
+    one = actions.add_parser("merge", help="merge a folder of .jsonl files; say how far annotators agree")
     one.add_argument("folder", metavar="FOLDER", type=Path, help="a folder with the learners' .jsonl files")
     one.add_argument("--into", metavar="FILE", type=Path, help="also write one file of all thumbs")
+    one = add("diagnostic", "print the questions before and after a class, or say what learners gained")
+    one.add_argument("--form", choices=["A", "B"], help="write this form's sheet, key and table of answers")
+    one.add_argument("--lessons", nargs="*", default=[], metavar="LESSON", help=f"with --form: {lessons}")
+    one.add_argument("--out", metavar="FOLDER", type=Path, help="build/diagnostic if left out")
+    one.add_argument("--before", metavar="FILE", type=Path, help="answers before: a .csv file or a folder")
+    one.add_argument("--after", metavar="FILE", type=Path, help="answers after: a .csv file or a folder")
+    one = actions.add_parser("train", help="train lesson 08's model on them: before, after, controls, a page")
+    one.add_argument("folder", metavar="FOLDER", type=Path, help="a folder with the learners' .jsonl files")
+    one = actions.add_parser("delete", help="remove one person's thumbs from every file below a folder")
+    one.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="a folder with .jsonl files")
+    one.add_argument("--annotator", metavar="NAME", help="whose, by the name that the thumbs bear")
+    one.add_argument("--mine", action="store_true", help="all of the learner's own on this machine")
+    one = add("board", "make a page of a class's progress: who is where, and what to explain next")
+    one.add_argument("folder", metavar="FOLDER", type=Path, help="a folder with the learners' progress files")
+    one.add_argument("--out", metavar="FOLDER", type=Path, help="build/board if left out")
+    one.add_argument("--watch", metavar="SECONDS", type=int, help="make it again and again; Ctrl-C ends it")
     one = add("audit", "say what is in a file of JSON lines: duplicates, leaks, diversity, labels")
     one.add_argument("file", metavar="FILE", type=Path, help="messages, prompts with answers, pairs or texts")
     one.add_argument("--test", metavar="FILE", type=Path, help="a file of what the data must not hold")
@@ -177,6 +215,14 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         from helpers.course import warm
 
         return warm.run()
+    if command == "catchup":
+        from helpers.course import catchup
+
+        return catchup.run(options.lesson)
+    if command == "fetch" and options.stick:
+        from helpers.course import stick
+
+        return stick.fill(options.stick)
     if command == "fetch":
         from helpers.course import fetch
 
@@ -186,6 +232,18 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         from helpers.course import site
 
         return site.run()
+    if command == "slides":
+        from helpers.course import slides
+
+        return slides.run(options.lessons)
+    if command == "sheets":
+        from helpers.course import sheets
+
+        return sheets.run()
+    if command == "nbgrader":
+        from helpers.course import nbgrader
+
+        return nbgrader.run(options.folder, options.lessons, look=options.look)
     if command == "rehearse":
         from helpers.course import rehearse
 
@@ -197,7 +255,21 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
     if command == "thumbs":
         from helpers.course import thumbs
 
+        if options.action == "train":
+            from helpers.course import class_thumbs
+
+            return class_thumbs.run(options.folder)
+        if options.action == "delete":
+            return thumbs.delete(options.annotator, options.folder, options.mine)
         return thumbs.merge(options.folder, options.into)
+    if command == "diagnostic":
+        from helpers.course import diagnostic
+
+        return diagnostic.run(options.form, options.lessons, options.out, options.before, options.after)
+    if command == "board":
+        from helpers.course import board
+
+        return board.run(options.folder, options.out, options.watch)
     if command == "audit":
         from helpers.course import audit
 
@@ -223,7 +295,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         if options.command == "setup":
-            setup.set_up(test=options.test, site=options.site)
+            setup.set_up(test=options.test, site=options.site, stick=options.stick)
             return 0
         _go_inside(arguments)
         if options.command == "doctor":

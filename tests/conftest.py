@@ -15,7 +15,14 @@ def _own_home(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Progress and cache of unit tests lie in a folder of their own, and no course setting leaks in."""
-    for name in ("COURSE_SEED", "COURSE_SMOKE", "COURSE_TIER", "COURSE_LEDGER", "COURSE_PROGRESS"):
+    for name in (
+        "COURSE_SEED",
+        "COURSE_SMOKE",
+        "COURSE_TIER",
+        "COURSE_LEDGER",
+        "COURSE_PROGRESS",
+        "COURSE_CLASS",
+    ):
         monkeypatch.delenv(name, raising=False)
     for name in ("COURSE_ENDPOINT", "COURSE_ENDPOINT_MODEL", "COURSE_ENDPOINT_KEY"):
         monkeypatch.delenv(name, raising=False)

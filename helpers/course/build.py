@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import settings
-from helpers.course import bootstrap, evidence, readme
+from helpers.course import bootstrap, classroom, evidence, readme
 from helpers.lesson.clock import cell_name
 from helpers.manifest import LessonEntry, Manifest, load
 from helpers.settings import CourseError
@@ -87,14 +87,20 @@ def _launch_links(entry: LessonEntry, manifest: Manifest, root: Path) -> list[st
 
 
 def facts_line(entry: LessonEntry, manifest: Manifest, root: Path) -> str:
-    """The generated line below a lesson's title: where to open it, minutes, memory, what comes before."""
+    """The generated line below a lesson's title: where to open it, and its facts."""
+    return " · ".join([*_launch_links(entry, manifest, root), facts(entry)])
+
+
+def facts(entry: LessonEntry) -> str:
+    """A lesson's minutes, its memory, and what comes before it, in a line."""
     before = " and ".join(entry.requires) or "nothing"
-    facts = [
-        f"≈ {entry.minutes_core} minutes for the core, {entry.minutes_full} for everything",
-        f"up to {entry.peak_mb:g} MB of memory",
-        f"before this: {before}",
-    ]
-    return " · ".join([*_launch_links(entry, manifest, root), *facts])
+    minutes = f"≈ {entry.minutes_core} minutes for the core, {entry.minutes_full} for everything"
+    return f"{minutes} · up to {entry.peak_mb:g} MB of memory · before this: {before}"
+
+
+def solution_line(entry: LessonEntry) -> str:
+    """The generated line below a solution's title."""
+    return f"This is the solution, executed; [the learner's copy](../{entry.name}.ipynb) has gaps to fill."
 
 
 def _cell_ids(digests: Iterable[str]) -> Iterator[str]:
@@ -130,9 +136,7 @@ def _with_facts(text: str, entry: LessonEntry, manifest: Manifest, root: Path, *
     title, _, rest = text.partition("\n")
     lines = [facts_line(entry, manifest, root)]
     if solution:
-        lines.append(
-            f"This is the solution, executed; [the learner's copy](../{entry.name}.ipynb) has gaps to fill."
-        )
+        lines.append(solution_line(entry))
     return "\n\n".join([title, *lines, rest.strip("\n")])
 
 
@@ -347,7 +351,7 @@ def build(root: Path = settings.ROOT) -> None:
         changed += [entry.solution(root)] * _write(
             entry.solution(root), _solution_text(entry, manifest, root)
         )
-    changed += readme.update(manifest, root)
+    changed += readme.update(manifest, root) + classroom.update(manifest, root)
     for path in changed:
         print(f"wrote {path.relative_to(root)}")
     print(f"{len(changed)} files changed." if changed else "Every generated file is up to date.")
@@ -381,7 +385,7 @@ def stale(root: Path = settings.ROOT) -> list[str]:
     for path in sorted([*notebooks.glob("[0-9][0-9]_*.ipynb"), *notebooks.glob("solutions/*.ipynb")]):
         if path not in known:
             problems.append(f"{path.relative_to(root)} belongs to no lesson of course.toml; delete it.")
-    return problems + readme.stale(manifest, root)
+    return problems + readme.stale(manifest, root) + classroom.stale(manifest, root)
 
 
 def check(root: Path = settings.ROOT) -> int:

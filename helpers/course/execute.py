@@ -179,7 +179,7 @@ def execute(
             began[cell_index] = clocks()
             on_cell(at["cell"], len(code_cells))
 
-    def cell_ends(cell: Any, cell_index: int) -> None:
+    def cell_ends(cell: Any, cell_index: int, execute_reply: Any) -> None:
         if cell_index in began and cell_seconds is not None:
             spans = (now - then for now, then in zip(clocks(), began[cell_index], strict=True))
             cell_seconds[cell.id] = min(spans)
@@ -194,7 +194,7 @@ def execute(
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
         on_cell_start=cell_begins,
-        on_cell_complete=cell_ends,
+        on_cell_executed=cell_ends,
     )
     client.owns_km = True
     failure: list[BaseException] = []

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import math
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from helpers.course import shell
 from helpers.course.results import CONTRADICTED, DISAGREES, MARKS, SLIPPED, measured, verdict_words
 from helpers.figures import short
 from helpers.lesson.page import escape
+from helpers.settings import CourseError
 
 # --- figures from executed notebooks ------------------------------------------------------------------------
 
@@ -82,13 +86,11 @@ def figures(executed: Any) -> list[Figure]:
 
 # --- the page -----------------------------------------------------------------------------------------------
 
+#: Whatever a page shows from data, it runs no script and asks nobody for anything.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1c2026; --soft: #5a6472; --line: #d8dde4; --paper: #fbfbfa;
-  --card: #fff; --good: #00704f; --bad: #b3261e; --odd: #8a5a00; --accent: #0b6fb8; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e7eaee; --soft: #a3adba; --line: #39414c;
-  --paper: #14171b; --card: #1c2127; --good: #4cc9a0; --bad: #ff8a80; --odd: #f0b95a; --accent: #6db7ef; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+body { font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 76rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 h1 { font-size: 1.9rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; }
@@ -111,9 +113,16 @@ small { color: var(--soft); font-weight: 400; display: block; }
 .values { display: block; width: 11rem; height: 1.5rem; margin-top: .2rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 1rem;
   align-items: start; }
+figure, p { overflow-wrap: anywhere; }
 figure { margin: 0; padding: .75rem; background: var(--card); border: 1px solid var(--line);
   border-radius: .5rem; }
 figure img { max-width: 100%; height: auto; display: block; background: #fff; border-radius: .25rem; }
+.state-of { white-space: nowrap; }
+.lead { font-size: 1.15rem; font-weight: 600; }
+h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; }
+svg.wide { width: 100%; max-width: 46rem; height: auto; display: block; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: 1rem; }
+.cards figure img { max-width: 12rem; }
 figcaption { font-size: .88rem; color: var(--soft); margin-top: .5rem; }
 """
 
@@ -178,7 +187,7 @@ def _lesson_row(lesson: dict[str, Any]) -> str:
     )
 
 
-def _table(head: Sequence[str], rows: Sequence[str], caption: str, numbers: Sequence[str] = ()) -> str:
+def table(head: Sequence[str], rows: Sequence[str], caption: str, numbers: Sequence[str] = ()) -> str:
     """A table with a row of headings; those in `numbers` stand above columns of numbers."""
     cells = "".join(
         f"<th scope='col' class='{'number' if cell in numbers else 'text'}'>{escape(cell)}</th>"
@@ -231,7 +240,7 @@ def page(report: dict[str, Any], figures_of: dict[str, list[Figure]]) -> str:
     parts.append("<h2>The ledger</h2>")
     if claims:
         head = ["claim", "talk", "scope", "prediction", "measured, 95% interval", "verdict"]
-        parts.append(_table(head, [_claim_row(claim) for claim in claims], "The ledger"))
+        parts.append(table(head, [_claim_row(claim) for claim in claims], "The ledger"))
         parts.append(
             "<p class='soft'>Verdicts come from the interval (Student t over seeds), not from the mean. "
             "In the small drawings: ticks are seeds, the bar is the interval, the diamond the mean.</p>"
@@ -241,17 +250,39 @@ def page(report: dict[str, Any], figures_of: dict[str, list[Figure]]) -> str:
     parts.append("<h2>The lessons</h2>")
     rows = [_lesson_row(lesson) for lesson in report["lessons"]]
     numbers = ["seconds", "peak MB", "claims"]
-    parts.append(_table(["lesson", "status", *numbers], rows, "The lessons", numbers))
+    parts.append(table(["lesson", "status", *numbers], rows, "The lessons", numbers))
     for lesson in report["lessons"]:
         pictures = figures_of.get(lesson["id"], [])
         if pictures:
             parts.append(f"<h2>Figures of {escape(lesson['id'])} · {escape(lesson['title'])}</h2>")
             parts.append(f"<div class='figures'>{''.join(map(_figure, pictures))}</div>")
-    title = escape(f"{report['course']}: report")
-    return (
-        "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(parts)
-        + "\n</main>\n</body>\n</html>\n"
-    )
+    return document(f"{report['course']}: report", "\n".join(parts))
+
+
+def document(title: str, body_html: str, head_html: str = "") -> str:
+    """A whole page in the course's look, light and dark, that needs nothing but itself.
+
+    Args:
+        title: plain text; escaped here.
+        body_html: HTML that is already safe.
+        head_html: the same, for the page's head.
+    """
+    head = f"<meta http-equiv='Content-Security-Policy' content=\"{_POLICY}\">\n{head_html}"
+    return shell.document(title, _STYLE, f"<main>\n{body_html}\n</main>", head=head)
+
+
+def save(path: Path, text: str) -> None:
+    """Write a page in one step, so that a browser that loads it meanwhile never gets half of one.
+
+    Raises:
+        CourseError: if it cannot be written.
+    """
+    made = path.with_name(f".{path.name}-{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made.write_text(text, encoding="utf-8")
+        made.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            made.unlink()
+        raise CourseError(f"{path} cannot be written ({error.strerror or error}).") from error

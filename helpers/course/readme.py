@@ -21,6 +21,8 @@ from helpers.settings import CourseError
 PICTURE = Path("notebooks") / "images" / "world.png"
 _REBUILD = "make lessons"
 _VERDICTS = {**VERDICT_MARKS, None: "— (forecast)"}
+CLAIM_HEAD = ["", "claim", "talk", "scope", "predicted", "measured, 95% interval", "verdict"]
+NOTHING_MEASURED = "Nothing has been measured yet: `make evidence` fills this table."
 _PICTURE_COLUMNS = 6
 _PICTURE_PX = 96
 
@@ -42,22 +44,23 @@ def binder_url(manifest: Manifest, path: str) -> str:
 # --- blocks -------------------------------------------------------------------------------------------------
 
 
-def _cell(text: Any) -> str:
+def cell(text: Any) -> str:
     """Text as one cell of a Markdown table."""
     return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def _rows(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table of cells that are Markdown already."""
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def _syllabus_row(entry: LessonEntry) -> list[str]:
     if entry.planned:
-        return [_cell(entry.id), f"{_cell(entry.title)} *(planned)*", "", _cell(entry.finds)]
+        return [cell(entry.id), f"{cell(entry.title)} *(planned)*", "", cell(entry.finds)]
     learner, solution = f"notebooks/{entry.name}.ipynb", f"notebooks/solutions/{entry.name}.ipynb"
-    links = f"[{_cell(entry.title)}]({learner}) ([solution]({solution}))"
-    return [_cell(entry.id), links, f"{entry.minutes_core} / {entry.minutes_full}", _cell(entry.finds)]
+    links = f"[{cell(entry.title)}]({learner}) ([solution]({solution}))"
+    return [cell(entry.id), links, f"{entry.minutes_core} / {entry.minutes_full}", cell(entry.finds)]
 
 
 def syllabus(manifest: Manifest) -> str:
@@ -67,32 +70,34 @@ def syllabus(manifest: Manifest) -> str:
     for entry in sorted((*manifest.lessons, *manifest.planned), key=lambda entry: entry.id):
         if entry.part != part:
             part = entry.part
-            rows.append(["", f"**{_cell(part)}**", "", ""])
+            rows.append(["", f"**{cell(part)}**", "", ""])
         rows.append(_syllabus_row(entry))
-    return _rows(["", "lesson", "minutes, core / full", "you find out"], rows)
+    return table(["", "lesson", "minutes, core / full", "you find out"], rows)
+
+
+def claim_rows(entry: LessonEntry, root: Path) -> list[list[str]]:
+    """A lesson's rows of the ledger as ``evidence/`` holds it, each with the cells of CLAIM_HEAD."""
+    # Committed evidence is that of COURSE_SEED 0, whatever seed this process has.
+    files = [root / "evidence" / evidence_name(entry.id, real) for real in (False, True)]
+    return [
+        [
+            entry.id,
+            cell(claim["statement"]),
+            cell(", ".join(claim["talk"]) or "–"),
+            cell(claim["scope"]),
+            cell(claim["prediction"]),
+            cell(measured(claim)),
+            _VERDICTS.get(claim["verdict"], cell(claim["verdict"])),
+        ]
+        for file in files
+        for claim in read_evidence(file)["claims"]
+    ]
 
 
 def found(manifest: Manifest, root: Path) -> str:
     """The ledger as ``evidence/`` holds it, also where it goes against the talk."""
-    rows = []
-    for entry in manifest.lessons:
-        # Committed evidence is that of COURSE_SEED 0, whatever seed this process has.
-        files = [root / "evidence" / evidence_name(entry.id, real) for real in (False, True)]
-        for claim in [claim for file in files for claim in read_evidence(file)["claims"]]:
-            rows.append(
-                [
-                    entry.id,
-                    _cell(claim["statement"]),
-                    _cell(", ".join(claim["talk"]) or "–"),
-                    _cell(claim["scope"]),
-                    _cell(claim["prediction"]),
-                    _cell(measured(claim)),
-                    _VERDICTS.get(claim["verdict"], _cell(claim["verdict"])),
-                ]
-            )
-    if not rows:
-        return "Nothing has been measured yet: `make evidence` fills this table."
-    return _rows(["", "claim", "talk", "scope", "predicted", "measured, 95% interval", "verdict"], rows)
+    rows = [row for entry in manifest.lessons for row in claim_rows(entry, root)]
+    return table(CLAIM_HEAD, rows) if rows else NOTHING_MEASURED
 
 
 def launch(manifest: Manifest, root: Path) -> str:
@@ -123,12 +128,12 @@ def models() -> str:
     from helpers.video.samples import DISTRIBUTION as FILMS
 
     rows = [
-        [_cell(model.name), ", ".join(f"`{package}`" for package in model.packages), model]
+        [cell(model.name), ", ".join(f"`{package}`" for package in model.packages), model]
         for model in PACKAGED
     ]
     rows += [[f"`{entry.id}`", "hub", entry] for entry in (*HUB.values(), *DATASETS.values())]
     cells = [
-        [name, source, f"{model.size_mb} MB", _cell(model.license), _cell(model.used_for)]
+        [name, source, f"{model.size_mb} MB", cell(model.license), cell(model.used_for)]
         for name, source, model in rows
     ]
     labels = "the names of ImageNet's 1000 classes, `helpers/models/imagenet_labels.txt`"
@@ -137,7 +142,7 @@ def models() -> str:
     cells.append(
         ["three short films", f"`{FILMS}`", "2 MB", license_of_films, "the field sections on real films"]
     )
-    return _rows(["model or data", "from", "size", "license", "used for"], cells)
+    return table(["model or data", "from", "size", "license", "used for"], cells)
 
 
 def blocks(manifest: Manifest, root: Path) -> dict[str, str]:
@@ -161,14 +166,22 @@ def with_blocks(text: str, generated: dict[str, str]) -> str:
     if unknown:
         raise CourseError(f"README.md and helpers/course/readme.py disagree about the block {unknown[0]!r}.")
     for name, block in generated.items():
-        pattern = rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)"
-        text, count = re.subn(
-            pattern, lambda match, block=block: f"{match[1]}{block}\n{match[2]}", text, flags=re.S
+        text = with_block(text, name, block)
+    return text
+
+
+def with_block(text: str, name: str, block: str) -> str:
+    """`text` with one block between its marks.
+
+    Raises:
+        CourseError: if its marks do not stand there once.
+    """
+    pattern = rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)"
+    text, count = re.subn(pattern, lambda match: f"{match[1]}{block}\n{match[2]}", text, flags=re.S)
+    if count != 1:
+        raise CourseError(
+            f"README.md needs '<!-- begin: {name} -->' once, and '<!-- end: {name} -->' after it."
         )
-        if count != 1:
-            raise CourseError(
-                f"README.md needs '<!-- begin: {name} -->' once, and '<!-- end: {name} -->' after it."
-            )
     return text
 
 

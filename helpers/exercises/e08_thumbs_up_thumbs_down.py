@@ -7,16 +7,22 @@ with the reference.
 from __future__ import annotations
 
 import math
+import random
+import secrets
 from collections.abc import Callable, Sequence
 
 import ipywidgets
 import numpy as np
 
+from helpers import settings
+from helpers.data import share
 from helpers.lesson import page, plots
 from helpers.lesson.checks import Answer, Check, CheckFailed, Property, call, expect
+from helpers.lesson.progress import Progress
 from helpers.lesson.quiz import QuizQuestion
 from helpers.lesson.thumbs import ThumbsWidget
 from helpers.lesson.widgets import WhatIf
+from helpers.models import base, small
 from helpers.world import Scene, captions, describe, record
 
 Function = Callable[..., object]
@@ -230,9 +236,36 @@ CHECKS: dict[str, Check] = {
 # --- the thumbs widget --------------------------------------------------------------------------------------
 
 
+OWN = 20  # answers in a class that only one learner is asked about
+
+
 def thumbs_widget(answers: Sequence[tuple[Scene, str]]) -> ThumbsWidget:
-    """Ask for thumbs on a model's captions, and keep each at once in the learner's file of lesson 08."""
-    return ThumbsWidget(answers, "08")
+    """Ask for thumbs on a model's captions, and keep each at once in the learner's file of lesson 08.
+
+    In a class (``COURSE_CLASS``) captions of the learner's own follow: on the first ones all can be compared,
+    and a model learns more from different captions than from one caption judged thirty times.
+    """
+    if share.folder() is None:
+        return ThumbsWidget(answers, "08")
+    progress = Progress("08")
+    seed = progress.get("class seed")
+    if not isinstance(seed, int):
+        seed = secrets.randbelow(1_000_000)
+        progress.set("class seed", seed)
+    question = (
+        f"Is the model's answer right? (The class shares the first {len(answers)}; the rest are yours.)"
+    )
+    return ThumbsWidget([*answers, *own_answers(seed)], "08", question=question)
+
+
+def own_answers(seed: int) -> list[tuple[Scene, str]]:
+    """Scenes of the training part with what the base wrote, half of them of kinds with a habit, mixed."""
+    model, tokenizer = base.base(settings.seeds(1)[0])
+    fresh = base.records(4 * OWN, seed=1_000 + seed, part="train")
+    chosen = [scene for scene in fresh if scene.kind in base.HABITS][: OWN // 2]
+    chosen += [scene for scene in fresh if scene.kind not in base.HABITS][: OWN // 2]
+    random.Random(seed).shuffle(chosen)
+    return list(zip(chosen, small.sample(model, tokenizer, list(map(record, chosen)), seed), strict=True))
 
 
 # --- how hard the thumbs push -------------------------------------------------------------------------------

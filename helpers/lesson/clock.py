@@ -188,7 +188,10 @@ def install(lesson: str) -> None:
 
     if not InteractiveShell.initialized() or os.environ.get("COURSE_CLOCK") == "0":
         return
+    shell = InteractiveShell.instance()
+    if getattr(shell, "kernel", None) is None:  # a terminal, where a line cannot change and go
+        return
     if _installed is not None:
         _installed.remove()
-    _installed = Clock(InteractiveShell.instance(), measured(lesson))
+    _installed = Clock(shell, measured(lesson))
     _installed.install()

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers import settings
+from helpers.data import share
+from helpers.settings import CourseError
 
 VERSION = 1
 LOCK_SECONDS = 10.0
@@ -74,6 +76,36 @@ class Progress:
                 )
         else:
             _unsaved.pop(self.path, None)
+            _share(self.path, content)
+
+
+def _share(path: Path, lessons: dict[str, dict[str, Any]]) -> None:
+    """Give the class's folder, where there is one and the learner shares, what an instructor's board shows.
+
+    A run of the course (``COURSE_PROGRESS``) is no learner. If the folder fails, the thumbs' widget says so.
+    """
+    if share.folder() is None or path != settings.home() / "progress.json":
+        return
+    text = json.dumps({"version": VERSION, "lessons": for_board(lessons)}, ensure_ascii=False)
+    with contextlib.suppress(CourseError):
+        share.put(path.parent / "thumbs" / share.PROGRESS, lambda: text.encode())
+
+
+def for_board(lessons: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What an instructor needs: exercises' states, quizzes' scores, and whether a lesson was run to its end.
+
+    No answer of a quiz, no prediction and nothing else is in it.
+    """
+    kept: dict[str, dict[str, Any]] = {}
+    for lesson, values in lessons.items():
+        kept[lesson] = {
+            key: {name: value.get(name) for name in ("checked", "score", "of")}
+            if key.startswith("quiz:") and isinstance(value, dict)
+            else value
+            for key, value in values.items()
+            if key.startswith(("quiz:", "exercise:")) or key == "finished"
+        }
+    return kept
 
 
 @contextlib.contextmanager
@@ -87,13 +119,21 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _read(path: Path) -> tuple[dict[str, dict[str, Any]], str | None]:
-    """The lessons in the file and what is wrong with it: None, "damaged" or "other-version"."""
+    """The lessons in the file and what is wrong with it, as `parse` says it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}, None
     except OSError:
         return {}, None  # unreadable now (a folder's rights); never a reason to move it
+    except ValueError:
+        return {}, "damaged"
+
+
+def parse(text: str) -> tuple[dict[str, dict[str, Any]], str | None]:
+    """The lessons in a progress file, and what is wrong with it: None, "damaged" or "other-version"."""
+    try:
+        content = json.loads(text)
     except (ValueError, RecursionError):
         return {}, "damaged"
     if not isinstance(content, dict) or not isinstance(content.get("version"), int):

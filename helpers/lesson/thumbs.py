@@ -16,7 +16,7 @@ from pathlib import Path
 import ipywidgets
 
 from helpers import world
-from helpers.data import thumbs
+from helpers.data import share, thumbs
 from helpers.data.thumbs import Thumb
 from helpers.lesson import page, plots, widgets
 from helpers.settings import CourseError
@@ -58,7 +58,7 @@ class ThumbsWidget:
     Attributes:
         path: the file of thumbs.
         widget: the live widget.
-        up, down, skip, undo, save, name: its controls.
+        up, down, skip, undo, save, name, shared: its controls; `shared` is seen where a class has a folder.
     """
 
     def __init__(
@@ -97,10 +97,12 @@ class ThumbsWidget:
         self._note = ""  # on lines of the file that are no thumbs
         self._unreadable = ""  # why the file could not be read just now
         self._unwritable = ""  # why it could not be written the last time
+        self._unshared = ""  # why the class's folder has no fresh copy of it
         self._read()
         self._annotator = _clean(annotator or "") or self._last_annotator()
         self._current: _Item | None = None
         self._build()
+        self._share()  # what could not be copied when it was given
         self._go_on()
 
     @property
@@ -156,6 +158,7 @@ class ThumbsWidget:
                 self._show(f"Not taken back: {_words(last)}")
                 return
         self._unwritable = self._unwritable if waiting else ""
+        self._share()
         self._read()
         self._current = next(item for item in self._items if item.key == last.key)
         self._show(f"Taken back: {_words(last)}")
@@ -171,7 +174,28 @@ class ThumbsWidget:
         else:
             waiting.clear()
             self._unwritable = ""
+            self._share()
             self._go_on(f"Saved: {said}")
+
+    def _share(self) -> None:
+        """Bring the copy in the class's folder up to date, if the class has one and the learner shares."""
+        try:
+            share.copy(self.path)
+        except CourseError as error:
+            self._unshared = str(error)
+        else:
+            self._unshared = ""
+
+    def _choose(self, wanted: bool) -> None:
+        """Share with the class from now on, or take the copy back."""
+        try:
+            share.choose(self.path, wanted)
+        except CourseError as error:
+            self._unshared = str(error)
+            self._show("Not changed.")
+        else:
+            self._unshared = ""
+            self._show("Your class has a copy now." if wanted else "Your class has no copy any more.")
 
     def _rename(self, name: str) -> None:
         """Go on as another annotator; an empty name changes nothing."""
@@ -229,6 +253,15 @@ class ThumbsWidget:
             )
         )
         self.name.observe(lambda change: self._rename(change["new"]), names="value")
+        self.shared = widgets.labeled(
+            ipywidgets.Checkbox(
+                value=share.wanted(self.path),
+                description="Share my thumbs, under this name, and which exercises I solved, with my class",
+                indent=False,
+                layout={"width": "auto", "display": "none" if share.folder() is None else None},
+            )
+        )
+        self.shared.observe(lambda change: self._choose(change["new"]), names="value")
         self._area = ipywidgets.HTML()
         self._status = ipywidgets.HTML()
         self._where = ipywidgets.HTML()
@@ -241,6 +274,7 @@ class ThumbsWidget:
                 ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap"}),
                 self._status,
                 self.save,
+                self.shared,
                 self._where,
             ]
         )
@@ -269,17 +303,21 @@ class ThumbsWidget:
         _dim(self.undo, not self._given())
         self._status.value = self._status_html(said)
         waiting = bool(_unsaved.get(self.path))
-        self.save.layout.display = None if waiting else "none"
+        self.save.layout.display = None if waiting or self._unshared else "none"
         where = "" if waiting else f"Each thumb is saved at once, in {self.path}. "
+        if share.folder() is not None and self.shared.value and not waiting and not self._unshared:
+            where += f"Your class's folder gets a copy ({share.folder()}). "
         self._where.value = f'<span class="{page.NO_MATH}">{page.escape(where + self._note)}</span>'
 
     def _status_html(self, said: str) -> str:
         line = f'<span role="status" class="{page.NO_MATH}">{page.escape(said)}</span>' if said else ""
-        problem = self._unwritable or self._unreadable
+        problem = self._unwritable or self._unreadable or self._unshared
         if not problem:
             return line
         waiting = len(_unsaved.get(self.path, []))
         title = "The file of thumbs cannot be used."
+        if problem == self._unshared:
+            title = "Saved, but not shared with your class."
         if waiting:
             title = f"Not saved yet: {waiting} (kept until this notebook's kernel ends)."
         return line + page.card_html("error", title, page.escape(problem))

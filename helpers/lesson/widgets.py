@@ -14,9 +14,10 @@ from helpers.lesson import access, page
 
 ACCENT = page.MARKS["note"].color
 
-# Long questions and choices wrap instead of being cut; the gaps and fonts follow the page. A selected choice
-# has a filled ring, a border and a tint; the ring is a border itself, as forced colors keep those. Screen
-# readers say the words after the slash as part of the button's name; older browsers have only the circle.
+# Long questions and choices wrap instead of being cut, a slider keeps its length beside a long name, and no
+# box cuts a focus ring; the gaps and fonts follow the page. A selected choice has a filled ring, a border and
+# a tint; the ring is a border itself, as forced colors keep those. Screen readers say the words after the
+# slash as part of the button's name; older browsers have only the circle.
 STYLE = f"""<style>
 .course-widget {{max-width: {page.MAX_WIDTH}px; overflow: visible;}}
 .course-widget {{margin: 4px 0 14px 0;}}
@@ -24,6 +25,10 @@ STYLE = f"""<style>
   font-size: 14px; color: var(--jp-ui-font-color1, inherit);}}
 .course-widget .widget-html-content {{
   font-size: 14px; line-height: 1.5; color: var(--jp-ui-font-color1, inherit);}}
+.course-widget .widget-hslider {{width: auto; min-width: 300px; max-width: 100%;}}
+.course-widget .widget-hslider .slider-container {{min-width: 150px;}}
+.course-widget .widget-inline-hbox, .course-widget .widget-hbox {{overflow: visible;}}
+.course-widget .widget-hbox {{gap: 2px 14px;}}
 .course-choices.widget-toggle-buttons {{
   display: block; width: auto; height: auto; margin: 3px; overflow: visible;}}
 .course-choices > div {{display: flex; flex-direction: column; gap: 6px; margin: 0;}}

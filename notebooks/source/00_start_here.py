@@ -46,7 +46,7 @@ plots.film_strip(
     world.film(scene, frames=8, px=96), alt="Eight frames of a film: the cat moves from right to left."
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide-note"]
 # Four animals, four places. The models of later lessons see pictures as small as 32 pixels.
 
 # %%

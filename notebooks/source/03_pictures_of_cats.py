@@ -377,7 +377,7 @@ plots.table(
     ["true", "animals swapped", "colors swapped"],
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide-note"]
 # Three small networks: one looks, two read. The first reader is a **bag of words**: it counts the words and forgets their order. The second, a GRU (a small network that reads word by word and keeps a memory), reads from left to right.
 
 # %% tags=["evidence"]

@@ -344,7 +344,7 @@ plots.interval_plot(
     threshold_name="nothing",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide-note"]
 # What follows are the lesson's first **claims**: a statement, a prediction that was written before anyone looked, and a verdict that comes from the interval (lesson 00 says how). “T9” and the like number the claims of the talk that this course grew out of. Some rows could hardly come out otherwise: one frame of two films with the same frames, or labels that were shuffled. They are **controls**, which test our instruments; if one failed, no other row could be believed.
 
 # %% tags=["claim"]

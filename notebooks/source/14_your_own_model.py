@@ -1125,7 +1125,7 @@ for name in written:
 #
 # ## 9 · Hand it on
 #
-# An adapter is useless without the very model that it belongs to. So it is **merged**: added into the weights. The result is an ordinary folder with safetensors. (On the CPU tier all of this runs on the rehearsal's stand-in. For a run of yours, put its folder in place of `finished["KTO"].folder`.)
+# An adapter is useless without the very model that it belongs to. So it is **merged**: added into the weights. The result is an ordinary folder with safetensors. (On the CPU tier all of this runs on the rehearsal's stand-in. For a run of yours, put its folder in place of `finished["KTO"].folder`.) `lesson.download(MODEL)`, in a cell of your own below, gives you the folder as one file together with your thumbs, if it is as small as the stand-in's (1.5 MB packed).
 
 # %%
 MODEL = WORK / "my-model"

@@ -39,7 +39,6 @@ _SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "docmanager-extension/plugin": {"autosave": False},
 }
-_THEME = "apputils-extension/themes"
 # The page says "idle" before a kernel exists, and Run All would then ask for one and wait for ever.
 _KERNEL_IDLE = """() => {
     const context = window.jupyterapp.shell.currentWidget?.sessionContext;
@@ -60,7 +59,6 @@ _OUTPUTS = """index => {
     const cell = window.jupyterapp.shell.currentWidget.content.widgets[index].model;
     return {count: cell.executionCount, running: cell.executionState === 'running',
         outputs: cell.outputs.toJSON() } }"""
-_RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
 # A function's body in braces: the page would otherwise wait for what it returns, without a time limit.
 _SELECT = """index => {
     const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -71,14 +69,13 @@ _SELECT = """index => {
 
 
 @contextlib.contextmanager
-def serve(folder: Path, *, smoke: bool = True, dark: bool = False) -> Iterator[str]:
+def serve(folder: Path, *, smoke: bool = True) -> Iterator[str]:
     """JupyterLab on a copy of the course below `folder`, so that nothing is saved into this one.
 
     Lessons run at their smallest size if `smoke`. Gives a notebook's address, with ``{name}`` for its name.
     """
     shutil.copytree(settings.ROOT, folder / "course", ignore=_LEFT_OUT)
-    chosen = _SETTINGS | ({_THEME: {"theme": "JupyterLab Dark"}} if dark else {})
-    for name, values in chosen.items():
+    for name, values in _SETTINGS.items():
         file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
@@ -185,10 +182,18 @@ class Notebook:
         """Start a command of JupyterLab; the page does not wait for it: evaluating has no time limit."""
         self.page.evaluate("name => { window.jupyterapp.commands.execute(name) }", name)
 
-    def restart(self) -> None:
-        """Restart the kernel; what cells have shown stays."""
-        self.page.evaluate(_RESTART)
-        self.page.wait_for_function(_KERNEL_IDLE, timeout=90_000)
+    def set_theme(self, name: str) -> None:
+        """Show the page in another theme, such as "JupyterLab Dark"."""
+        self.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name
+        )
+        light = "true" if "Light" in name else "false"
+        self.page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
+
+    def close(self) -> None:
+        """End the kernel, and close the page: opened again, the notebook begins as it was saved."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        self.page.close()
 
     def run_all(self, seconds: float) -> dict[str, Any]:
         """Run every cell; gives the notebook's state when it is done or has an error.

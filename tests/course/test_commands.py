@@ -17,7 +17,8 @@ from helpers.course import bench, build, evidence, real, refresh, rehearse, run,
 from helpers.settings import CourseError
 
 NAMES = ["setup", "run", "lab", "test", "doctor", "lessons", "warm", "evidence"]
-NAMES += ["real", "bench", "thumbs", "audit", "train", "address"]
+NAMES += ["real", "bench", "thumbs", "audit", "train", "address", "fetch", "catchup", "site", "rehearse"]
+NAMES += ["diagnostic", "board", "slides", "sheets", "nbgrader"]
 
 
 @pytest.fixture(autouse=True)
@@ -63,8 +64,8 @@ def record(monkeypatch, module, name, result=0):
 @pytest.mark.parametrize(
     ("arguments", "module", "name", "expected"),
     [
-        (["run", "00", "01"], run, "run", ((["00", "01"],), {})),
-        (["run"], run, "run", (([],), {})),
+        (["run", "00", "01"], run, "run", ((["00", "01"],), {"times": False})),
+        (["run"], run, "run", (([],), {"times": False})),
         (["lessons"], build, "build", ((), {})),
         (["lessons", "--execute", "01"], refresh, "refresh", ((["01"],), {})),
         (["lessons", "--check"], build, "check", ((), {})),
@@ -80,7 +81,7 @@ def record(monkeypatch, module, name, result=0):
             ((Path("class"), Path("all.jsonl")), {}),
         ),
         (["rehearse", "binder"], rehearse, "run", ((["binder"],), {})),
-        (["setup", "--test"], setup, "set_up", ((), {"test": True, "site": False})),
+        (["setup", "--test"], setup, "set_up", ((), {"test": True, "site": False, "stick": None})),
     ],
 )
 def test_commands_call_what_they_name(monkeypatch, arguments, module, name, expected):
@@ -115,7 +116,7 @@ def test_arguments_are_handed_on(monkeypatch):
     ],
 )
 def test_errors_are_one_sentence(monkeypatch, capsys, error, status, told):
-    def fail(lessons):
+    def fail(lessons, times):
         raise error
 
     monkeypatch.setattr(run, "run", fail)

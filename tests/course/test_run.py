@@ -16,6 +16,7 @@ import pytest
 
 from helpers import settings
 from helpers.course import run
+from helpers.lesson import clock
 
 pytestmark = pytest.mark.usefixtures("no_warm_up")
 
@@ -267,3 +268,26 @@ def test_ctrl_c_ends_the_kernel_and_reports_what_ran(course):
     assert [lesson["status"] for lesson in report["lessons"]] == ["passed", "interrupted"]
     assert kernels
     assert not any(kernel.is_running() and kernel.status() != psutil.STATUS_ZOMBIE for kernel in kernels)
+
+
+def test_the_times_of_slow_cells_are_kept_for_estimates(course, tmp_path, monkeypatch):
+    table = tmp_path / "cell_seconds.json"
+    table.write_text(json.dumps({"lessons": {"00": {"gone": 9.0}, "02": {"other": 7.0}}}))
+    monkeypatch.setattr(run.clock, "TABLE", table)
+    monkeypatch.setattr(run.clock, "PATIENCE", 0.2)
+    monkeypatch.setenv("COURSE_TIER", "cpu")
+    monkeypatch.delenv("COURSE_SMOKE", raising=False)
+    slow = "import time\nend = time.process_time() + 0.4\nwhile time.process_time() < end: pass"
+    course.add_to_source("00_first", f"\n# %%\n{slow}\n")
+    course.add_to_source("01_second", "\n# %%\nraise ValueError('a failed lesson has no times')\n")
+    run.run([], course.root, times=True)
+    kept = json.loads(table.read_text())["lessons"]
+    assert list(kept) == ["00", "02"]
+    assert list(kept["00"]) == [clock.cell_name("code", slow)]
+    assert 0.3 < kept["00"][clock.cell_name("code", slow)] < 1.5
+
+
+def test_times_are_only_kept_at_full_size(course, monkeypatch):
+    monkeypatch.setenv("COURSE_SMOKE", "1")
+    with pytest.raises(settings.CourseError, match="full size on the CPU tier"):
+        run.run([], course.root, times=True)

@@ -217,10 +217,3 @@ def test_a_set_up_that_is_done_takes_less_than_half_a_second(tmp_path):
         return time.perf_counter() - started
 
     assert min(seconds() for _ in range(3)) < 0.5
-
-
-def test_colab_never_replaces_what_it_brings(place):
-    (place / "requirements.txt").write_text(
-        "torch==1\nnumpy==1\nipywidgets==1\npillow==99\nnot-there==1.2\n# x\n"
-    )
-    assert setup.missing_requirements(place) == ["not-there==1.2"]

@@ -7,7 +7,8 @@ import json
 import pytest
 
 import helpers.__main__ as commands
-from helpers.data import thumbs
+from helpers.data import share, thumbs
+from helpers.lesson.progress import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +79,63 @@ def test_a_place_that_cannot_be_written_is_one_sentence(folder, tmp_path, capsys
         commands.main(["thumbs", "merge", str(folder), "--into", str(tmp_path / "file" / "all.jsonl")]) == 1
     )
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_report_says_how_far_people_agree(folder, capsys):
+    assert commands.main(["thumbs", "merge", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "Agreement: 2 annotators, 1 answers with thumbs by two or more" in out
+    assert "Two thumbs on one answer agree in 0% of cases." in out
+    assert "without a verdict: 3 thumbs" in out
+
+
+# --- deletion -----------------------------------------------------------------------------------------------
+
+
+def test_one_persons_thumbs_are_deleted_and_counted(folder, capsys):
+    assert commands.main(["thumbs", "delete", "--annotator", "Ann", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert f"3 thumbs removed from {folder / 'ann.jsonl'}" in out
+    assert "3 thumbs in all." in out
+    assert f"Left as it is, since it cannot be read: {folder / 'ben' / '08.jsonl'}, line 4" in out
+    assert {thumb.annotator for thumb in thumbs.merge(folder).thumbs} == {"Ben"}
+
+
+def test_a_name_that_nobody_has_lists_those_that_there_are(folder, capsys):
+    assert commands.main(["thumbs", "delete", "--annotator", "ann", str(folder)]) == 1
+    assert "There is no thumb by 'ann'" in (out := capsys.readouterr().out)
+    assert "there are thumbs by Ann, Ben." in out
+    assert len(thumbs.merge(folder).thumbs) == 4
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--mine", "--annotator", "Ann"], ["--annotator", "Ann"], ["--mine", "."], ["."]]
+)
+def test_it_must_be_clear_whose_thumbs(arguments, capsys):
+    assert commands.main(["thumbs", "delete", *arguments]) == 1
+    assert "Say whose thumbs" in capsys.readouterr().err
+
+
+def test_my_own_thumbs_of_all_lessons_and_the_copy_in_my_class(tmp_path, monkeypatch, capsys):
+    room = tmp_path / "room"
+    room.mkdir()
+    monkeypatch.setenv("COURSE_CLASS", str(room))
+    for lesson in ("08", "13"):
+        path = thumbs.thumbs_path(lesson)
+        thumbs.append(path, [thumb("x", True, "Ann"), thumb("y", False, "Ann again")])
+        share.copy(path)
+    Progress("08").set("exercise:kto_weights", "passed")
+    assert len(list(room.iterdir())) == 3
+    assert commands.main(["thumbs", "delete", "--mine"]) == 0
+    out = capsys.readouterr().out
+    assert "4 thumbs in all." in out
+    assert "no copy any more" in out
+    assert list(room.iterdir()) == []
+    assert not thumbs.load(thumbs.thumbs_path("08")).thumbs
+    assert commands.main(["thumbs", "delete", "--mine"]) == 0
+    assert "There are no thumbs of yours" in capsys.readouterr().out
+
+
+def test_without_any_thumbs_of_my_own_it_says_so(capsys):
+    assert commands.main(["thumbs", "delete", "--mine"]) == 1
+    assert "There are no thumbs of yours on this machine" in capsys.readouterr().err

@@ -17,8 +17,10 @@ from tests.browser.conftest import chromium
 
 __all__ = ["chromium"]
 
-#: Pinned here, not in a requirements file: no learner, no test and no teacher needs all of them at once.
-TOOLS = ["jupyterhub==6.1.1", "nbgitpuller==1.3.0", "nbgrader==0.9.6", "jupyter-repo2docker==2026.4.0"]
+_HUB = settings.ROOT / "classroom" / "hub" / "requirements.txt"
+#: What a hub needs, as its own file pins it. The others are pinned here: nobody needs all of them at once.
+TOOLS = [line for line in _HUB.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+TOOLS += ["nbgrader==0.9.6", "jupyter-repo2docker==2026.4.0"]
 
 
 @pytest.fixture(scope="module")

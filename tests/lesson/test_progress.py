@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 from pathlib import Path
 
 import pytest
 
 from helpers import settings
+from helpers.data import share
 from helpers.lesson import progress as progress_module
 from helpers.lesson.progress import Progress
 
@@ -146,3 +148,57 @@ def test_two_kernels_at_once_lose_nothing(progress: Progress) -> None:
     for worker in workers:
         worker.join()
     assert len(json.loads(progress.path.read_text())["lessons"]["01"]) == 20
+
+
+# --- a class's folder ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "room"
+    folder.mkdir()
+    monkeypatch.setenv("COURSE_CLASS", str(folder))
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))
+    return folder
+
+
+def test_a_class_gets_what_its_board_shows_and_no_more(room: Path) -> None:
+    progress = Progress("08")
+    progress.set("exercise:kto_weights", "passed")
+    progress.set("quiz:recap", {"answers": {"Why?": "secret"}, "checked": True, "score": 4, "of": 5})
+    progress.set("predict:best", "secret")
+    progress.set("class seed", 7)
+    progress.set("finished", True)
+    (copy,) = room.iterdir()
+    assert re.fullmatch(r"[0-9a-f]{32}-progress\.json", copy.name)
+    assert json.loads(copy.read_text()) == {
+        "version": 1,
+        "lessons": {
+            "08": {
+                "exercise:kto_weights": "passed",
+                "quiz:recap": {"checked": True, "score": 4, "of": 5},
+                "finished": True,
+            }
+        },
+    }
+
+
+def test_nothing_goes_to_a_class_from_a_run_or_without_one(
+    room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Progress("08", tmp_path / "run" / "progress.json").set("finished", True)
+    monkeypatch.delenv("COURSE_CLASS")
+    Progress("08").set("finished", True)
+    assert list(room.iterdir()) == []
+
+
+def test_a_class_folder_that_is_gone_costs_no_progress(room: Path) -> None:
+    room.rmdir()
+    Progress("08").set("finished", True)
+    assert Progress("08").get("finished") is True
+
+
+def test_who_does_not_share_their_thumbs_does_not_share_their_progress(room: Path, tmp_path: Path) -> None:
+    share.choose(tmp_path / "home" / "thumbs" / "08.jsonl", False)
+    Progress("08").set("finished", True)
+    assert list(room.iterdir()) == []

@@ -379,3 +379,69 @@ def test_the_learners_own_file_is_the_default(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     ThumbsWidget(ANSWERS, "08").up.click()
     assert len(in_file(tmp_path / "thumbs" / "08.jsonl")) == 1
+
+
+# --- a class's folder ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "class"
+    folder.mkdir()
+    monkeypatch.setenv("COURSE_CLASS", str(folder))
+    return folder
+
+
+def test_without_a_class_nobody_is_asked_to_share(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COURSE_CLASS", raising=False)
+    widget = make(path)
+    assert widget.shared.layout.display == "none"
+    widget.up.click()
+    assert "Your class" not in shown(widget)
+
+
+def test_every_thumb_and_every_undo_reaches_the_class(path: Path, room: Path) -> None:
+    widget = make(path)
+    assert list(room.iterdir()) == []  # nothing was judged yet
+    widget.up.click()
+    widget.down.click()
+    (copy,) = room.iterdir()
+    assert in_file(copy) == in_file(path)
+    assert str(room) in shown(widget)
+    widget.undo.click()
+    assert len(in_file(copy)) == 1
+
+
+def test_a_class_that_cannot_be_reached_is_told_and_healed(path: Path, room: Path) -> None:
+    room.rmdir()
+    widget = make(path)
+    widget.up.click()
+    assert len(in_file(path)) == 1
+    assert "Saved, but not shared with your class." in shown(widget)
+    assert widget.save.layout.display is None
+    room.mkdir()
+    widget.save.click()
+    assert "not shared" not in shown(widget)
+    assert [len(in_file(copy)) for copy in room.iterdir()] == [1]
+
+
+def test_a_lesson_that_runs_again_shares_what_could_not_be_shared(path: Path, room: Path) -> None:
+    room.rmdir()
+    make(path).up.click()
+    room.mkdir()
+    make(path)
+    assert [len(in_file(copy)) for copy in room.iterdir()] == [1]
+
+
+def test_who_does_not_want_to_share_takes_the_copy_back(path: Path, room: Path) -> None:
+    widget = make(path)
+    widget.up.click()
+    widget.shared.value = False
+    assert list(room.iterdir()) == []
+    widget.down.click()
+    assert list(room.iterdir()) == []
+    assert len(in_file(path)) == 2
+    again = make(path)
+    assert again.shared.value is False
+    again.shared.value = True
+    assert [len(in_file(copy)) for copy in room.iterdir()] == [2]

@@ -1,0 +1,70 @@
+"""Catching up: the right lessons, what they leave a learner, and links that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+
+import nbformat
+import pytest
+
+from helpers import settings
+from helpers.course import catchup, warm
+from helpers.manifest import load
+from helpers.settings import CourseError
+
+MANIFEST = load()
+STARTS = [entry for entry in MANIFEST.lessons if entry.requires]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_to_build(monkeypatch):
+    monkeypatch.setattr(warm, "run", lambda: 0)
+
+
+@pytest.mark.parametrize("entry", STARTS, ids=lambda entry: entry.id)
+def test_every_start_has_a_notebook_that_leads_on(entry, tmp_path, capsys):
+    assert catchup.run(entry.id, settings.ROOT, tmp_path) == 0
+    path = tmp_path / "catchup" / f"to_{entry.id}.ipynb"
+    made = nbformat.read(path, 4)
+    nbformat.validate(made)
+    text = "\n".join(cell.source for cell in made.cells)
+    before = catchup.lessons_before(entry, MANIFEST)
+    headings = [f"## {lesson.heading}" for lesson in before]
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [*headings, "## Go on"]
+    for address in re.findall(r"\]\(\.\./\.\./([^)]*)\)", text):
+        assert (settings.ROOT / address).is_file()
+    assert "BEGIN SOLUTION" not in text
+    assert str(path) in capsys.readouterr().out
+
+
+def test_what_comes_before_is_followed_to_the_first_lesson():
+    by_id = {entry.id: entry for entry in MANIFEST.lessons}
+    assert [lesson.id for lesson in catchup.lessons_before(by_id["08"], MANIFEST)] == ["00", "01", "07"]
+    assert catchup.lessons_before(by_id["00"], MANIFEST) == []
+
+
+def test_the_minutes_are_those_of_its_words():
+    (first,) = [entry for entry in MANIFEST.lessons if entry.id == "07"]
+    parts = catchup.takeaways(first, MANIFEST)
+    words = len(re.findall(r"\w+", " ".join(parts)))
+    assert words > 100
+    assert catchup.minutes([first], MANIFEST) == round(words / 180)
+
+
+@pytest.mark.parametrize(
+    ("lesson", "sentence"),
+    [
+        ("00", "Nothing comes before 00 · Start here"),
+        ("07 08", "Name one lesson"),
+        ("99", "99"),
+    ],
+)
+def test_wrong_lessons_are_one_sentence(lesson, sentence, tmp_path):
+    with pytest.raises(CourseError, match=sentence):
+        catchup.run(lesson, settings.ROOT, tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "catchup").touch()
+    with pytest.raises(CourseError, match="cannot be written to"):
+        catchup.run("08", settings.ROOT, tmp_path)

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nbformat import v4
+from PIL import Image
+
+from helpers import settings
+from helpers.course import deck, shell, slides
+from helpers.course.deck import Slide
+from helpers.lesson import page
+from helpers.manifest import LessonEntry, load
+
+ENTRY = LessonEntry(
+    "00",
+    "Try & see",
+    "Part",
+    "finds",
+    "00_start_here",
+    minutes_core=20,
+    minutes_full=30,
+    seconds=60,
+    peak_mb=900,
+)
+
+
+def picture(width: int, height: int) -> str:
+    with io.BytesIO() as file:
+        Image.new("RGB", (width, height), "red").save(file, format="PNG")
+        return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def output(markup: str = "", **data: str) -> Any:
+    return v4.new_output("display_data", data={"text/html": markup, **data} if markup else data)
+
+
+def image(alt: str = "A <red> square.") -> Any:
+    return output(f'<img src="{picture(600, 400)}" alt="{page.escape(alt)}">')
+
+
+def claim(verdict: str, statement: str) -> Any:
+    body = "Predicted: much<br>Measured over 6 seeds: 0.5 [0.4, 0.6] of films<br>holds if above 0"
+    return output(page.card_html("note", f"Claim, {verdict}: {statement}", body))
+
+
+def code(source: str, *outputs: Any) -> Any:
+    return v4.new_code_cell(source, outputs=list(outputs))
+
+
+def prose(source: str, *tags: str) -> Any:
+    return v4.new_markdown_cell(source, metadata={"tags": list(tags)})
+
+
+TITLE = prose("# 00 · Try\n\n≈ 20 minutes\n\nWhat is it?\n\nAfter this lesson you can\n\n- see;\n- say.")
+CARD = """Now you.
+
+> **Exercise 1 · `answer`** · ★☆☆ · 5 minutes
+>
+> Return the answer.
+>
+> <details><summary>Hint 1</summary>It is 42.</details>"""
+
+
+def made(*cells: Any) -> list[Slide]:
+    return deck.deck(ENTRY, v4.new_notebook(cells=[TITLE, *cells]), None)
+
+
+def section(*cells: Any) -> list[Slide]:
+    """The slides of one section, without the first two and the last one."""
+    return made(prose("## 1 · A thing\n\nFirst words."), *cells)[2:-1]
+
+
+def text_of(slide: Slide) -> str:
+    return re.sub(r"<[^>]+>", "", f"{slide.title} {slide.body}")
+
+
+# --- the rule -----------------------------------------------------------------------------------------------
+
+
+def test_a_lesson_opens_with_its_question_and_its_objectives() -> None:
+    first, second, *_, last = made()
+    assert (first.kind, first.title) == ("title", "00 · Try &amp; see")
+    assert "What is it?" in first.body
+    assert "20 minutes for the core" in first.body
+    assert "<li>see;</li>" in second.body
+    assert "900 MB" in last.body
+
+
+def test_a_section_shows_first_sentences_and_keeps_the_rest_as_notes() -> None:
+    long = " ".join(f"This is sentence number {i} of a long paragraph." for i in range(30))
+    (slide,) = made(prose(f"## 1 · A thing\n\n{long}\n\nAnother paragraph."))[2:-1]
+    assert "number 0" in slide.body
+    assert "number 20" not in slide.body
+    assert slide.notes == [long, "Another paragraph."]
+
+
+def test_a_figure_is_read_by_the_sentence_of_its_own_cell_else_by_the_prose_below_it() -> None:
+    own = section(code("draw()", image(), output(**{"text/markdown": "It is 3."})), prose("Look at it."))
+    assert "It is 3." in own[1].body
+    below = section(code("draw()", image()), prose("Look at it. Then on."))
+    assert "Look at it." in below[1].body
+
+
+@pytest.mark.parametrize("text", ["Now train it:", "How good is it? We test.", "So\n\n$$x$$"])
+def test_prose_that_announces_does_not_read_the_figure(text: str) -> None:
+    figure = section(code("draw()", image()), prose(text))[1]
+    assert text_of(figure).endswith("A &lt;red&gt; square.")
+
+
+def test_a_marked_cell_does_not_read_the_figure() -> None:
+    figure = section(code("draw()", image()), prose("Next we go on.", "slide-note"))[1]
+    assert "Next" not in figure.body
+    assert figure.notes == ["Next we go on."]
+
+
+def test_claims_in_a_row_share_a_table_and_keep_their_verdicts() -> None:
+    cells = [
+        code("claim()", claim(verdict, f"{verdict} it")) for verdict in ("holds", "fails", "inconclusive")
+    ]
+    *_, slide = section(*cells)
+    assert slide.kind == "claims"
+    assert [mark in slide.body for mark in ("✔ holds", "✘ fails", "? inconclusive")] == [True] * 3
+    assert "0.5 [0.4, 0.6] of films" in slide.body
+
+
+def test_an_exercise_shows_its_task_and_neither_hint_nor_solution() -> None:
+    found = section(prose(CARD), code("def answer():\n    return 42"), code("answer = lesson.check(answer)"))
+    assert [slide.kind for slide in found] == ["text", "exercise"]
+    assert "Return the answer." in found[1].body
+    assert not any("42" in slide.body + "".join(slide.notes) for slide in found)
+
+
+def test_announced_code_is_shown_unless_it_answers_an_exercise() -> None:
+    shown = section(prose("It takes one line:"), code("x = 1 < 2"))
+    assert "x = 1 &lt; 2" in shown[1].body
+    hidden = section(prose(f"{CARD}\n\nIt goes here:"), code("def answer():\n    return 42"))
+    assert not any("42" in slide.body for slide in hidden)
+
+
+def test_a_prediction_shows_its_choices() -> None:
+    card = page.card_html("note", "Your prediction: Up?", "<ul><li>yes</li><li>no</li></ul>")
+    slide = section(code("lesson.predict(…)", output(card)))[1]
+    assert "Up?" in slide.body
+    assert "<li>yes</li><li>no</li>" in slide.body
+
+
+def test_every_answer_of_the_quiz_follows_its_question() -> None:
+    found = made(prose("## Quiz"), code('lesson.quiz("recap")'))
+    kinds = [slide.kind for slide in found if slide.kind in ("question", "answer")]
+    assert kinds == ["question", "answer"] * 5
+    asked = next(slide for slide in found if slide.kind == "question")
+    assert "✔" not in asked.body
+
+
+def test_what_is_to_dig_deeper_comes_after_the_end() -> None:
+    found = made(
+        prose("## Dig deeper\n\nMore."), prose("### A mine\n\nDeep."), prose("## Recap\n\n- So it is.")
+    )
+    titles = [slide.title for slide in found]
+    assert titles.index("Recap") < titles.index("Cost") < titles.index("A mine")
+
+
+def test_a_section_without_a_figure_shows_its_small_table() -> None:
+    table = "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>&lt;2&gt;</td></tr></table>"
+    assert "<td>&lt;2&gt;</td>" in section(code("table()", output(table)))[-1].body
+    assert not any(
+        slide.kind == "table" for slide in section(code("t()", output(table)), code("d()", image()))
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two.", ["One.", "Two."]),
+        ("By **bold. Still bold** he. Then", ["By **bold. Still bold** he.", "Then"]),
+        ("See Ethayarajh et al. (2024). Next.", ["See Ethayarajh et al. (2024).", "Next."]),
+        ("It is 0.5. So $a. B$ is.", ["It is 0.5.", "So $a. B$ is."]),
+        ("(Not. Here.) There.", ["(Not. Here.)", "There."]),
+    ],
+)
+def test_sentences(text: str, expected: list[str]) -> None:
+    assert deck.sentences(text) == expected
+
+
+# --- the page -----------------------------------------------------------------------------------------------
+
+
+def test_nothing_from_a_notebook_becomes_a_tag_and_nothing_is_fetched() -> None:
+    evil = '<script>alert(1)</script><img src="http://x.org/a.png" onerror="alert(1)">'
+    cells = [
+        prose(f"## {evil}\n\n{evil}"),
+        code("draw()", image(f'">{evil}'), output(**{"text/markdown": evil})),
+        code("claim()", claim("holds", evil)),
+        code("draw()", output('<img src="http://x.org/b.png" alt="b"><iframe src="http://x.org"></iframe>')),
+    ]
+    text = slides.page(ENTRY, made(*cells))
+    assert text.count("<script>") == 1
+    assert "<iframe" not in text
+    assert not re.search(r"<[^>]*\s(?:src|href)=['\"](?!data:image/png|#)", text)
+    quoted = re.sub(r"'[^']*'", "''", text)
+    assert not re.search(r"<[^>]*onerror", quoted)
+
+
+def test_formulas_become_mathml_and_links_to_files_become_text() -> None:
+    html = shell.markdown_html(r"As $\frac{1}{2}$, see [there](../x.ipynb) and [here](https://a.org).")
+    assert "<mfrac>" in html
+    assert "x.ipynb" not in html
+    assert '<a href="https://a.org">here</a>' in html
+
+
+def test_the_guide_stands_in_the_notes(tmp_path: Path) -> None:
+    guide = tmp_path / "classroom" / "guide" / "00.md"
+    guide.parent.mkdir(parents=True)
+    guide.write_text("# 00\n<!-- begin -->\n**Goal.** All see.\n\n| 5–9 | 1 · A thing | Wait for them. |\n")
+    found = slides._with_guide(section(), slides._guide(ENTRY, tmp_path))
+    assert found[0].notes[0] == "**Minutes 5–9.** Wait for them."
+    assert "**Goal.** All see." in found[0].notes[-1]
+    assert "begin" not in found[0].notes[-1]
+
+
+def test_slides_of_lessons_and_their_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("course.toml", "notebooks"):
+        (tmp_path / name).symlink_to(settings.ROOT / name)
+    written = slides.write(["00", "08"], tmp_path)
+    assert [entry.id for entry, _ in written] == ["00", "08"]
+    folder = tmp_path / "build" / "slides"
+    assert (folder / "index.html").read_text().count("<li>") == 2
+    for entry, count in written:
+        text = (folder / f"{entry.name}.html").read_text(encoding="utf-8")
+        assert text.count("<section ") == count
+        assert text.count("<img ") == len(re.findall(r"<img src='data:image/png[^>]* alt='[^']", text))
+        names = re.findall(
+            r"> \*\*Exercise \d · `(\w+)`", entry.learner(settings.ROOT).read_text(encoding="utf-8")
+        )
+        assert all(f"def {name}(" not in text for name in names)
+
+
+def test_a_solution_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "course.toml").symlink_to(settings.ROOT / "course.toml")
+    with pytest.raises(settings.CourseError, match="solution of lesson 00"):
+        slides.lesson_page(load(tmp_path).lessons[0], tmp_path)

@@ -1,0 +1,264 @@
+"""The matrix: the notebooks' first cell, the first lesson and the helpers' tests on other Pythons and packages.
+
+Each machine is an environment of its own below build/rehearse/pythons (4 GB in all). On those like Colab nothing is
+faked but google.colab and the network's git: pip really installs what the cell asks for. torch comes from PyTorch's
+own CPU index into a folder beside the environments; where that cannot be reached, and the folder is not there from
+elsewhere, the machine runs what needs no torch, and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from helpers import __version__, manifest, settings
+from helpers.course import bootstrap, colab
+
+ADDRESS = "https://github.com/someone/a-course"
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+#: Widgets, session, losses, training of a tiny model, films, real uses of TRL and datasets.
+TESTS = [
+    *["tests/lesson", "tests/exercises/test_widgets.py", "tests/exercises/test_widget_07.py", "tests/data"],
+    *["tests/preference/test_losses.py", "tests/preference/test_parity.py", "tests/preference/test_drift.py"],
+    *["tests/preference/test_trl_facts.py", "tests/models/test_small.py", "tests/models/test_convert.py"],
+    *["tests/synthesis/test_duplicates.py", "tests/video/test_writing.py", "tests/world"],
+]
+WITHOUT_TORCH = [
+    "tests/lesson",
+    "tests/world",
+    "tests/course/test_bootstrap.py",
+    "tests/course/test_manifest.py",
+]
+#: datasets 4.0.0 cannot hash a stream that comes from another stream's rows; no lesson makes one.
+STREAMS = ["test_exact_duplicates_but_for_capitals_and_spaces", "test_near_duplicates_keep_the_first"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A kind of machine: its Python, its packages (a requirements file of the course, and changes to it)."""
+
+    name: str
+    python: str
+    packages: str
+    changes: tuple[str, ...] = ()
+    on_colab: bool = True
+    known: tuple[str, ...] = ()
+
+    @property
+    def pins(self) -> dict[str, str]:
+        pins = colab.pins(settings.ROOT / self.packages)
+        return {**pins, **{name: pin for name, _, pin in (one.partition("==") for one in self.changes)}}
+
+
+THIS = "{}.{}".format(*sys.version_info)
+MACHINES = [
+    Machine("laptop", THIS, "requirements.txt", on_colab=False),
+    Machine("colab-oldest", "3.12", colab.OLDEST, known=tuple(STREAMS)),
+    Machine("colab-newest", "3.13", "requirements.txt", ("ipywidgets==7.7.1",)),
+]
+
+
+def interpreter(wanted: str) -> Path | None:
+    """A Python of this version that starts: this one, one on the path, or one of pyenv's."""
+    if wanted == THIS:
+        return Path(sys.executable)
+    found = [Path(path) for path in [shutil.which(f"python{wanted}")] if path]
+    found += sorted((Path.home() / ".pyenv" / "versions").glob(f"{wanted}.*/bin/python"))
+    check = ["-c", "import venv, ensurepip"]
+    starts = (path for path in found if not subprocess.run([path, *check], capture_output=True).returncode)
+    return next(starts, None)
+
+
+def run(command: list[str | Path], **more: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(list(map(str, command)), text=True, capture_output=True, check=False, **more)  # type: ignore[call-overload]
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory) -> Path:
+    """The course as it is now, committed or not, as a repository with one branch."""
+    folder = tmp_path_factory.mktemp("remote") / "course"
+    listed = run(["git", "-C", settings.ROOT, "ls-files", "-co", "--exclude-standard", "-z"]).stdout
+    for name in filter(None, listed.split("\0")):
+        if (settings.ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(settings.ROOT / name, folder / name)
+    git = ["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    run(["git", "init", "-q", "-b", "main", folder])
+    run([*git, "add", "-A"])
+    assert run([*git, "commit", "-qm", "one"]).returncode == 0
+    return folder
+
+
+@dataclass
+class Built:
+    machine: Machine
+    python: Path
+    has_torch: bool
+
+
+def torch_folder(pin: str, machine: Machine, python: Path, artifacts: Path) -> Path | None:
+    folder = artifacts / f"torch-{pin}-python{machine.python}"
+    if not folder.is_dir():
+        target = ["--no-deps", "--target", f"{folder}.part", f"torch=={pin}", "--index-url", TORCH_INDEX]
+        quick = ["--quiet", "--retries", "0", "--timeout", "15"]
+        if run([python, "-m", "pip", "install", *quick, *target]).returncode:
+            return None
+        Path(f"{folder}.part").rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=MACHINES, ids=lambda machine: machine.name)
+def built(request, artifacts) -> Built:
+    """The machine's environment, built once; on Colab's kind without what the cell is to bring."""
+    machine: Machine = request.param
+    python = interpreter(machine.python)
+    if python is None:
+        pytest.skip(f"there is no Python {machine.python} here")
+    if not machine.on_colab:
+        return Built(machine, python, True)
+    folder = artifacts / machine.name
+    made = folder / "bin" / "python"
+    torch = torch_folder(machine.pins["torch"], machine, python, artifacts)
+    left_out = {"torch", "trl", "av", "datasketch", "gguf", "jupyterlab", "jupytext", "nbclient"}
+    lines = [f"{name}=={pin}" for name, pin in machine.pins.items() if name not in left_out]
+    if torch is None:  # these need it, and pip would bring a build with CUDA
+        lines = [line for line in lines if not line.startswith(("accelerate", "peft"))]
+    tests = colab.pins(settings.ROOT / "requirements-test.txt")
+    lines += [f"{name}=={tests[name]}" for name in ("pytest", "hypothesis", "ruff")]
+    stamp = folder / "packages.txt"
+    if not (stamp.exists() and stamp.read_text() == "\n".join([*lines, str(torch)])):
+        assert run([python, "-m", "venv", "--clear", folder]).returncode == 0
+        packages = folder / "lib" / f"python{machine.python}" / "site-packages"
+        if torch is not None:
+            (packages / "torch.pth").write_text(f"{torch}\n")
+        outcome = run([made, "-m", "pip", "install", "--quiet", *lines])
+        assert outcome.returncode == 0, outcome.stderr[-2000:]
+        stamp.write_text("\n".join([*lines, str(torch)]))
+    return Built(machine, made, torch is not None)
+
+
+def surroundings(built: Built, remote: Path, folder: Path) -> dict[str, str]:
+    """The environment variables of a kernel: an empty home, and what looks like Colab."""
+    fake = folder / "fake"
+    (fake / "google" / "colab").mkdir(parents=True)
+    for name, text in {"__init__.py": "", "output.py": "def enable_custom_widget_manager(): pass\n"}.items():
+        (fake / "google" / "colab" / name).write_text(text)
+    return {
+        **os.environ,
+        **({"PYTHONPATH": str(fake)} if built.machine.on_colab else {}),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{remote}.insteadOf",
+        "GIT_CONFIG_VALUE_0": ADDRESS,
+        "COURSE_HOME": str(folder / "home"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "MPLCONFIGDIR": str(folder / "matplotlib"),
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+def has_figure(cell) -> bool:
+    texts = ["".join(output.get("data", {}).get("text/html", "")) for output in cell.get("outputs", [])]
+    return any("<img" in text or "<svg" in text for text in texts) or any(
+        "image/png" in output.get("data", {}) for output in cell.get("outputs", [])
+    )
+
+
+def client(built: Built, cells: list, folder: Path):
+    """What executes a notebook in a kernel of the machine's Python."""
+    import nbformat
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+    from nbclient import NotebookClient
+
+    class Theirs(KernelSpecManager):
+        def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+            launch = [str(built.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            return KernelSpec(argv=launch, display_name=kernel_name, language="python")
+
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=Theirs())
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    return NotebookClient(
+        notebook,
+        km=manager,
+        timeout=900,
+        resources={"metadata": {"path": str(folder)}},
+        store_widget_state=False,
+    )
+
+
+def first_lesson(built: Built, remote: Path, folder: Path) -> tuple[dict[str, float], str]:
+    """Execute the learner's first notebook from an empty folder; when its parts were there, and what cell 1 said."""
+    import asyncio
+
+    import nbformat
+
+    content = folder / "content" if built.machine.on_colab else settings.ROOT / "notebooks"
+    content.mkdir(parents=True, exist_ok=True)
+    path = manifest.load().lessons[0].learner(settings.ROOT)
+    cells = nbformat.read(path, 4).cells
+    plain = manifest.Manifest("Course", __version__, ADDRESS, "main", ())
+    cells[1].source = bootstrap.cell_source(plain)
+    runner = client(built, cells, content)
+    at: dict[str, float] = {}
+
+    async def execute() -> None:
+        started = time.perf_counter()
+        async with runner.async_setup_kernel(env=surroundings(built, remote, folder)):
+            for number, cell in enumerate(runner.nb.cells):
+                await runner.async_execute_cell(cell, number)
+                now = round(time.perf_counter() - started, 1)
+                if number == 1:
+                    at["bootstrap"] = now
+                if has_figure(cell):
+                    at.setdefault("first figure", now)
+            at["last cell"] = now
+
+    asyncio.run(execute())
+    said = "".join(output.get("text", "") for output in runner.nb.cells[1].outputs)
+    return at, said
+
+
+def test_from_an_empty_folder_to_the_first_figure(built, remote, record, tmp_path):
+    """Twice on Colab's kind: first pip installs what is missing, then everything is there."""
+    if not built.has_torch:
+        pytest.skip("no torch for this Python here")
+    at, said = first_lesson(built, remote, tmp_path / "first")
+    name = built.machine.name
+    record(**{f"{name}, seconds to": at})
+    if built.machine.on_colab:
+        assert "Fetching the course" in said
+        at, again = first_lesson(built, remote, tmp_path / "again")
+        record(**{f"{name}, all installed, seconds to": at, f"{name}, its first cell said": said})
+        assert again == "Fetching the course …\n"
+    torch = run([built.python, "-c", "import torch; print(torch.__version__)"]).stdout
+    assert torch.split("+")[0].strip() == built.machine.pins["torch"]  # nothing has replaced it
+
+
+def test_the_helpers_tests_pass(built, record, tmp_path):
+    chosen = TESTS if built.has_torch else WITHOUT_TORCH
+    known = [word for name in built.machine.known for word in ("--deselect", f"{TESTS[-3]}::{name}")]
+    quiet = ["-q", "-p", "no:cacheprovider", "--no-header"]
+    environment = {**os.environ, "COURSE_HOME": str(tmp_path), "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+    outcome = run([built.python, "-m", "pytest", *quiet, *known, *chosen], cwd=settings.ROOT, env=environment)
+    (tmp_path / "log.txt").write_text(outcome.stdout)
+    versions = "import sys; from importlib.metadata import version as v; print(sys.version.split()[0], *("
+    versions += "n + ' ' + v(n) for n in sys.argv[1:]))"
+    names = ["torch", "transformers", "trl", "datasets", "ipywidgets", "ipython", "numpy"]
+    summary = outcome.stdout.strip().splitlines()[-1]
+    record(
+        **{
+            f"{built.machine.name}, helpers' tests": re.sub(r" in .*", "", summary),
+            f"{built.machine.name}, Python and packages": run(
+                [built.python, "-c", versions, *(names if built.has_torch else names[-3:])]
+            ).stdout.strip(),
+        }
+    )
+    assert outcome.returncode == 0, outcome.stdout[-3000:]
