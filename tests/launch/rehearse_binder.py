@@ -181,6 +181,14 @@ def test_start_finds_what_postbuild_made(image: Image) -> None:
     assert list(Path(done.stdout.strip()).glob("smollm2-135m-*/model.safetensors"))
 
 
+def test_there_is_nothing_left_to_set_up(image: Image) -> None:
+    doctor = image.run(["./binder/start", "python", "-m", "helpers", "doctor"])
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    assert "not done yet" not in doctor.stdout
+    assert image.run(["python", "-m", "helpers", "setup"]).returncode == 0
+    assert not (image.course / ".venv").exists(), "a second environment would fill the container's disk"
+
+
 @contextlib.contextmanager
 def _server(image: Image, **extra: str) -> Iterator[str]:
     """A server started through `start`, as Binder starts it; nothing of JupyterLab is set from outside."""
