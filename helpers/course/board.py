@@ -274,18 +274,18 @@ def body(board: Board) -> str:
         "For the instructor, not for the projector: it has names.</p>",
         "<h2>Explain next</h2>",
     ]
-    found = exercises(board)
+    found = [one for one in exercises(board) if one.stuck]
     rows = [
         f"<tr><th scope='row'>{escape(one.name)}<small>lesson {escape(one.lesson)}</small></th>"
         f"<td class='number'>{_bar(one)}{len(one.stuck)}</td><td class='number'>{one.passed}</td>"
-        f"<td class='number'>{one.not_tried}</td><td>{escape(', '.join(one.stuck)) or '–'}</td></tr>"
+        f"<td class='number'>{one.not_tried}</td><td>{escape(', '.join(one.stuck))}</td></tr>"
         for one in found
     ]
     numbers = ["stuck", "passed", "not tried yet"]
     parts.append(
         page.table(["exercise", *numbers, "who is stuck"], rows, "Exercises, most stuck first", numbers)
         if rows
-        else "<p>Nobody has tried an exercise yet.</p>"
+        else "<p>Nobody is stuck: every exercise that was tried was passed in the end.</p>"
     )
     parts.append("<h2>Lesson by lesson</h2>")
     begun = [lesson for lesson in contents() if any(lesson in s.lessons for s in board.students)]

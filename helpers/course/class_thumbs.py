@@ -47,9 +47,9 @@ Values = dict[str, float]
 CLASS, VERDICT, SHUFFLED = "the class's thumbs", "the verdict's thumbs", "control: shuffled thumbs"
 _ABOUT = {
     "right": "share right",
-    "habit": "right, kinds with a habit",
-    "false": "captions with a false word",
-    "valid": "captions that are sentences",
+    "habit": "kinds with a habit",
+    "false": "with a false word",
+    "valid": "a sentence at all",
 }
 
 
@@ -332,10 +332,11 @@ def _body(agreed: Agreement, found: Found) -> str:
         _picture(found),
         f"<p class='soft'>{escape(_COVERS)}</p>",
         _numbers(["", *_ABOUT.values()], table(found), "Before and after"),
-        "<p class='soft'>All by the world's exact verdict. Kinds with a habit: the model read that pigs are "
-        "pink, whatever the record said. A false word: the caption says something of the scene that is not "
-        "so. The verdict's thumbs: what a judge who never errs would have taught with the same captions. "
-        "Shuffled: the class's thumbs, dealt out to the same captions at random.</p>",
+        "<p class='soft'>Shares of captions, all by the world's exact verdict. Kinds with a habit: the share "
+        "right where the model has read, say, that pigs are pink, whatever the record said. With a false "
+        "word: the caption says something of the scene that is not so. The verdict's thumbs: what a judge "
+        "who never errs would have taught with the same captions. Shuffled: the class's thumbs, dealt out "
+        "to the same captions at random.</p>",
         "<h2>Six scenes that nobody was asked about</h2>",
         _examples_html(found.examples),
         *_agreement_html(agreed),

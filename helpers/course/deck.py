@@ -411,7 +411,7 @@ class _Deck:
         question = next((block for kind, block in rest if kind == "paragraph"), "")
         facts = f"{self._entry.minutes_core} minutes for the core, {self._entry.minutes_full} for everything"
         body = markdown_html(question) + f"<p class='soft'>{facts}</p>"
-        prose = [block for kind, block in rest[1:] if kind == "paragraph"]
+        prose = [block for kind, block in rest[1:] if kind == "paragraph" and not block.endswith(" can")]
         self.opening.append(Slide("title", escape(self._entry.heading), body, notes=prose))
         goals = [block for block in rest if block[0] == "list"]
         self.opening += [Slide("text", "After this lesson you can", page) for page in _pages(goals)]

@@ -14,6 +14,8 @@ from helpers import settings
 from helpers.course.shell import document, markdown_html
 from helpers.settings import CourseError
 
+LONG = 900  # words: more do not fit on one page
+
 # The paper's size is the printer's; margins and type are such that a page of A4 is a page of Letter too.
 _STYLE = """
 body { font: 16px/1.45 system-ui, "Segoe UI", "Noto Sans", "DejaVu Sans", sans-serif; }
@@ -31,21 +33,22 @@ th { border-bottom: 1.5px solid var(--ink); } td { border-bottom: 1px solid var(
 tr, li, pre { break-inside: avoid; }
 a { color: inherit; } a:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 @media print {
-  @page { margin: 11mm 13mm; }
+  @page { margin: 9mm 11mm; }
   :root { color-scheme: light; --ink: #000; --soft: #5a6472; --line: #bbb; --paper: #fff; --card: #fff; }
-  body { font-size: 9.2pt; line-height: 1.32; } main { max-width: none; padding: 0; }
-  .columns { columns: 2; column-gap: 8mm; } .columns h1 { column-span: all; }
+  body { font-size: 9.8pt; line-height: 1.32; } main { max-width: none; padding: 0; }
+  .long { font-size: 8.6pt; line-height: 1.22; } .long table { font-size: 1em; margin: .1em 0 .4em; }
+  .long th, .long td { padding: .1em .6em .1em 0; } .long h2 { margin: .6em 0 .1em; }
 }
 """
 
 
 def sheet(text: str) -> str:
-    """A sheet's page from its Markdown, which begins with its title. In print prose has two columns."""
+    """A sheet's page from its Markdown, which begins with its title; much text is printed smaller."""
     text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.S)
     title = re.match(r"# (.+)", text)
-    html = markdown_html(text)
-    cls = "whole" if "<table" in html else "columns"
-    return document(title[1].strip() if title else "Sheet", _STYLE, f"<main class='{cls}'>\n{html}</main>")
+    cls = "long" if len(text.split()) > LONG else "short"
+    body = f"<main class='{cls}'>\n{markdown_html(text)}</main>"
+    return document(title[1].strip() if title else "Sheet", _STYLE, body)
 
 
 def write(root: Path = settings.ROOT) -> list[Path]:

@@ -42,7 +42,7 @@ p, ul, ol { margin: 0 0 .5em; } li { margin: 0 0 .3em; } ul, ol { padding-left: 
 p:last-child, ul:last-child, ol:last-child { margin-bottom: 0; }
 code { font: .92em ui-monospace, "DejaVu Sans Mono", monospace; background: color-mix(in srgb,
   var(--soft) 16%, transparent); padding: 0 .2em; border-radius: .2em; }
-math { font-size: 1.12em; } .math.block { margin: .35em 0 .5em; overflow: hidden; }
+math { font-size: 1.12em; } .math.block { margin: .35em 0 .5em; }
 .math.block math { font-size: 1.2em; }
 .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); }
 .odd { color: var(--odd); }
@@ -59,8 +59,8 @@ table { border-collapse: collapse; width: 100%; font-size: calc(24 * var(--u)); 
 caption { text-align: left; color: var(--soft); padding-bottom: .5em; }
 th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 1px solid var(--line); }
 td { border-top: 1px solid var(--line); } th, td { padding: .25em .6em .25em 0; vertical-align: top; }
-.claims td:nth-child(1) { width: 8.8em; font-weight: 600; white-space: nowrap; }
-.claims td:nth-child(3) { width: 16.5em; }
+.claims td:nth-child(1) { width: calc(208 * var(--u)); font-weight: 600; white-space: nowrap; }
+.claims td:nth-child(3) { width: calc(392 * var(--u)); }
 .figure .body { display: flex; flex: 1; gap: calc(18 * var(--u)); flex-direction: column; align-items: center;
   justify-content: center; }
 .figure .beside { flex-direction: row; gap: calc(28 * var(--u)); }
@@ -76,7 +76,7 @@ td { border-top: 1px solid var(--line); } th, td { padding: .25em .6em .25em 0; 
 .notes[open] { background: var(--card); border: 1px solid var(--line); border-radius: .4em; bottom:
   calc(6 * var(--u)); padding: .3em .6em; box-shadow: 0 0 calc(30 * var(--u)) #0004; }
 .notes .said { max-height: calc(430 * var(--u)); overflow-y: auto; overscroll-behavior: contain; }
-.notes h3 { font-size: 1em; margin: .6em 0 .2em; }
+.notes code { font-size: 1em; } .notes h3 { font-size: 1em; margin: .6em 0 .2em; }
 a:focus-visible, summary:focus-visible, .said:focus-visible, button:focus-visible {
   outline: calc(3 * var(--u)) solid var(--accent); outline-offset: 2px; }
 dialog { font-size: calc(24 * var(--u)); border: 1px solid var(--line); border-radius: .4em;

@@ -110,42 +110,19 @@ def remove_last(path: Path, wanted: Callable[[Row], bool]) -> bool:
         CourseError: if the file cannot be read or written; it is then as it was.
     """
     with _changing(path):
-        found = [item[0] for item in read(path) if not isinstance(item, BrokenLine) and wanted(item[1])][-1:]
-        _leave_out(path, found)
+        found = 0
+        for item in read(path):
+            if not isinstance(item, BrokenLine) and wanted(item[1]):
+                found = item[0]
+        if found:
+            with path.open("rb") as old, _replacing(path) as new:
+                for number, line in enumerate(old, start=1):
+                    if number != found:
+                        new.write(line)
     return bool(found)
 
 
-def remove(path: Path, wanted: Callable[[Row], bool]) -> tuple[int, list[BrokenLine]]:
-    """Remove every row for which `wanted` is true; gives how many there were, and the broken lines that stay.
-
-    All other lines stay, byte for byte. Safe against other notebooks.
-
-    Raises:
-        CourseError: if the file cannot be read or written; it is then as it was.
-    """
-    with _changing(path):
-        found, broken = [], []
-        for item in read(path):
-            if isinstance(item, BrokenLine):
-                broken.append(item)
-            elif wanted(item[1]):
-                found.append(item[0])
-        _leave_out(path, found)
-    return len(found), broken
-
-
 # --- plumbing -----------------------------------------------------------------------------------------------
-
-
-def _leave_out(path: Path, numbers: list[int]) -> None:
-    """Replace the file, in one step, by one without these lines; call it under the lock."""
-    if not numbers:
-        return
-    gone = set(numbers)
-    with path.open("rb") as old, _replacing(path) as new:
-        for number, line in enumerate(old, start=1):
-            if number not in gone:
-                new.write(line)
 
 
 def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:

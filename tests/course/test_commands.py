@@ -13,7 +13,20 @@ import pytest
 
 import helpers.__main__ as commands
 from helpers import settings
-from helpers.course import bench, build, evidence, real, refresh, rehearse, run, setup, thumbs, warm
+from helpers.course import (
+    bench,
+    board,
+    build,
+    class_thumbs,
+    evidence,
+    real,
+    refresh,
+    rehearse,
+    run,
+    setup,
+    thumbs,
+    warm,
+)
 from helpers.settings import CourseError
 
 NAMES = ["setup", "run", "lab", "test", "doctor", "lessons", "warm", "evidence"]
@@ -80,6 +93,16 @@ def record(monkeypatch, module, name, result=0):
             "merge",
             ((Path("class"), Path("all.jsonl")), {}),
         ),
+        (["thumbs", "train", "class"], class_thumbs, "run", ((Path("class"),), {})),
+        (
+            ["thumbs", "delete", "--annotator", "Ann", "class"],
+            thumbs,
+            "delete",
+            (("Ann", Path("class"), False), {}),
+        ),
+        (["thumbs", "delete", "--mine"], thumbs, "delete", ((None, None, True), {})),
+        (["board", "class"], board, "run", ((Path("class"), None, None), {})),
+        (["board", "c", "--out", "o", "--watch", "9"], board, "run", ((Path("c"), Path("o"), 9), {})),
         (["rehearse", "binder"], rehearse, "run", ((["binder"],), {})),
         (["setup", "--test"], setup, "set_up", ((), {"test": True, "site": False, "stick": None})),
     ],

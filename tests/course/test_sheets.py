@@ -24,9 +24,8 @@ def test_every_sheet_becomes_a_page_without_tags_of_its_own(tmp_path: Path) -> N
     learner = (tmp_path / "build" / "sheets" / "learner.html").read_text(encoding="utf-8")
     assert "<title>Learner&#x27;s sheet</title>" in learner
     assert "&lt;script&gt;" in learner
-    assert "class='columns'" in learner
+    assert "class='short'" in learner
     helper = (tmp_path / "build" / "sheets" / "helper.html").read_text(encoding="utf-8")
-    assert "class='whole'" in helper
     assert "note" not in helper
 
 

@@ -88,14 +88,14 @@ def test_a_link_out_of_the_folder_is_left_alone(folder, tmp_path):
 
 
 def test_one_file_that_cannot_be_changed_does_not_stop_the_others(folder, monkeypatch):
-    real = deletion.jsonl.remove
+    real = deletion._remove
 
-    def remove(path, wanted):
+    def remove(path, leaves):
         if path.name == "all.jsonl":
             raise CourseError("held by another notebook")
-        return real(path, wanted)
+        return real(path, leaves)
 
-    monkeypatch.setattr(deletion.jsonl, "remove", remove)
+    monkeypatch.setattr(deletion, "_remove", remove)
     done = deletion.delete(folder, "Ann")
     assert done.left == ["held by another notebook"]
     assert len(done.rows) == 3

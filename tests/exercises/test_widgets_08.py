@@ -10,6 +10,7 @@ import pytest
 from helpers import world
 from helpers.data import thumbs
 from helpers.exercises import e08_thumbs_up_thumbs_down as e08
+from helpers.models import base
 
 
 def test_a_thumb_is_the_slope_of_its_loss() -> None:
@@ -60,3 +61,21 @@ def test_twenty_thumbs_go_to_the_learners_file_of_the_lesson(tmp_path, monkeypat
     assert [thumb.label for thumb in kept] == [True, False]
     assert {thumb.lesson for thumb in kept} == {"08"}
     assert kept[0].prompt == world.record(scenes[0])
+
+
+# --- in a class ---------------------------------------------------------------------------------------------
+
+
+def test_in_a_class_captions_of_ones_own_follow_the_shared_ones(tmp_path, monkeypatch):
+    scenes = [scene for scene in world.sample(30, 5) if scene.other is None][:3]
+    shared = [(scene, world.captions(scene)[0]) for scene in scenes]
+    assert len(e08.thumbs_widget(shared)._items) == 3
+    monkeypatch.setenv("COURSE_CLASS", str(tmp_path))
+    first, again = (e08.thumbs_widget(shared) for _ in range(2))
+    keys = [item.key for item in first._items]
+    assert keys == [item.key for item in again._items]  # a cell that runs again asks about the same ones
+    assert [item.completion for item in first._items[:3]] == [caption for _, caption in shared]
+    assert len(keys) == 3 + e08.OWN
+    assert set(keys[3:]).isdisjoint((world.record(s), c) for s, c in e08.own_answers(-1))
+    assert sum(item.scene.kind in base.HABITS for item in first._items[3:]) == e08.OWN // 2
+    assert all(world.part_of(item.scene) == "train" for item in first._items[3:])

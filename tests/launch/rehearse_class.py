@@ -49,7 +49,7 @@ def _attend(number: int, kind: str) -> None:
     answers = [(item.scene, item.completion) for item in widget._items]
     for thumb in synthetic_class.judged(kind, f"student {number}", answers, number):
         (widget.up if thumb.label else widget.down).click()
-    assert len(thumbs.load(thumbs.thumbs_path(lesson_number)).thumbs) == 40
+    assert len(thumbs.load(thumbs.thumbs_path(lesson_number)).thumbs) == len(answers)
     for place, name in enumerate(EXERCISES):
         solved = number > 2 * place
         progress.set(f"exercise:{name}", "passed" if solved else "failed" if number % 2 else "open")
@@ -78,12 +78,14 @@ def test_every_thumb_arrives(room: Path, record: Callable[..., None], artifacts:
     out, seconds = course("thumbs", "merge", room, "--into", artifacts / "all.jsonl")
     (artifacts / "merge.txt").write_text(out, encoding="utf-8")
     assert f"{len(STUDENTS)} files, {len(STUDENTS)} annotators" in out
-    assert f"{40 * len(STUDENTS)} thumbs" in out
+    given = int(re.search(r"^(\d+) thumbs \(", out, re.M)[1])
+    assert given == sum(len(thumbs.load(path).thumbs) for path in room.glob("*-08.jsonl"))
+    assert given > 39 * len(STUDENTS) - 8  # an own caption may be one of the shared ones, and is asked once
     assert "0 broken lines" in out
     kappa = re.search(r"Fleiss' kappa is (\S+), 95% interval (\[.*?\])", out)
     record(
         students=len(STUDENTS),
-        thumbs=40 * len(STUDENTS),
+        thumbs=given,
         fleiss=float(kappa[1]),
         fleiss_interval=kappa[2],
         cohen=re.search(r"Cohen's kappa of .*", out)[0],
@@ -112,8 +114,10 @@ def test_the_board_shows_who_is_stuck(room: Path, record: Callable[..., None], a
 
 
 def test_one_student_leaves_without_a_trace(room: Path) -> None:
+    before = len(thumbs.merge(room).thumbs)
     out, _ = course("thumbs", "delete", "--annotator", "student 3", room)
-    assert "40 thumbs in all." in out
+    gone = int(re.search(r"(\d+) thumbs in all\.", out)[1])
+    assert len(thumbs.merge(room).thumbs) == before - gone
     left = [path.read_text(encoding="utf-8") for path in room.iterdir() if path.suffix != ".lock"]
     assert not any('"student 3"' in text for text in left)
     assert len(list(room.glob("*-progress.json"))) == len(STUDENTS) - 1
