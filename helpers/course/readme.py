@@ -104,8 +104,8 @@ def launch(manifest: Manifest, root: Path) -> str:
     """Links that open the first lesson elsewhere; until the course has an address, how to give it one."""
     if not manifest.repository:
         return (
-            "This copy does not know its own address yet, so it has no links to Colab. One command sets it, "
-            "for a fork too, and rebuilds the links here and in the notebooks:\n\n"
+            "This copy does not know its own address yet, so it has no links to Colab or Binder. One command "
+            "sets it, for a fork too, and rebuilds the links here and in the notebooks:\n\n"
             "```\npython3 -m helpers address https://github.com/OWNER/NAME\n```"
         )
     path = f"notebooks/{manifest.lessons[0].name}.ipynb"

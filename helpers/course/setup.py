@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from helpers.settings import ROOT, CourseError
+from helpers.settings import APP_NAME, ROOT, CourseError
 
 MINIMUM = (3, 11)
 #: Gigabytes that `.venv` takes (measured), and those that must be free to make it: pip unpacks downloads
@@ -78,8 +78,15 @@ def read_stamp(root: Path = ROOT) -> dict[str, str]:
     return stamp if isinstance(stamp, dict) else {}
 
 
+def prepared() -> bool:
+    """Whether this Python is that of an image in which `binder/postBuild` has run: it needs no `.venv`."""
+    return (Path(sys.prefix) / "share" / APP_NAME).is_dir()
+
+
 def is_set_up(root: Path = ROOT) -> bool:
-    """Whether `.venv` holds what requirements.txt asks for now."""
+    """Whether `.venv`, or a prepared image, holds what requirements.txt asks for now."""
+    if prepared():
+        return True
     return venv_python(root).exists() and read_stamp(root).get("requirements.txt") == hash_of(
         root / "requirements.txt"
     )
@@ -361,6 +368,8 @@ def set_up(root: Path = ROOT, test: bool = False, site: bool = False, stick: Pat
     old = too_old()
     if old:
         raise CourseError(old)
+    if prepared() and not (test or site or stick):
+        return
     source = _wheels(stick) if stick else []
     stamp = read_stamp(root)
     if not stamp or not venv_python(root).exists():

@@ -217,3 +217,12 @@ def test_a_set_up_that_is_done_takes_less_than_half_a_second(tmp_path):
         return time.perf_counter() - started
 
     assert min(seconds() for _ in range(3)) < 0.5
+
+
+def test_a_prepared_image_needs_no_venv(place, commands, monkeypatch, tmp_path):
+    (tmp_path / "image" / "share" / "cats-to-kto").mkdir(parents=True)
+    monkeypatch.setattr(setup.sys, "prefix", str(tmp_path / "image"))
+    setup.set_up(place)
+    assert setup.is_set_up(place)
+    assert not setup.venv_folder(place).exists()
+    assert commands == []

@@ -1,7 +1,8 @@
 """Binder without Docker: the Dockerfile is rendered; its steps run here, by an ordinary user, under a cap.
 
 Needs root, for a user of its own and a memory cap; without, everything but the rendering is skipped. Packages
-come from this machine's index, where the image takes torch's CPU build from PyTorch's own.
+come from this machine's index, where the image takes torch's CPU build from PyTorch's own. What is rehearsed
+is the last commit, cloned without tags, as Binder clones it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import contextlib
 import json
 import os
 import pwd
+import re
+import resource
 import secrets
 import shutil
 import socket
@@ -20,7 +23,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,11 +30,15 @@ from helpers import settings
 from helpers.manifest import load
 from tests.browser.lab import FLAGS, Notebook, end
 
-_USER = "course-rehearsal"
+_USER = f"course-{os.getpid()}"  # two rehearsals at once do not end each other's
 _CAP_MB = 1536
 _AIM_GB = 2.5
 _CGROUP = Path("/sys/fs/cgroup")
-_LEFT_OUT = shutil.ignore_patterns(".venv", "build", "__pycache__", ".*_cache", ".hypothesis")
+#: A lesson's budget of seconds is for a machine that is not shared: here they are recorded, hardly judged.
+_PATIENCE = 10
+_POPPED_UP = ".Toastify__toast, .jp-Dialog"
+_ALL_OUTPUTS = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells]
+    .filter(cell => cell.type === 'code').flatMap(cell => cell.outputs.toJSON())"""
 _FIRST_FIGURE = """() => {
     const area = document.querySelector('.jp-OutputArea-output img');
     return area && area.complete && area.naturalWidth > 0 }"""
@@ -62,7 +68,10 @@ def test_repo2docker_renders_the_steps_that_follow(tools: Path, artifacts: Path)
 
 @dataclass(frozen=True)
 class Image:
-    """What the image would hold: an environment, and the course's folder, which is the home as well."""
+    """What the image would hold: an environment, and the course's folder, which is the home as well.
+
+    `nowhere` is a home that nobody can write to.
+    """
 
     place: Path
     user: int
@@ -72,18 +81,18 @@ class Image:
         return self.place / "srv" / "notebook"
 
     @property
-    def home(self) -> Path:
+    def course(self) -> Path:
         return self.place / "home"
 
     @property
-    def course(self) -> Path:
-        return self.home / "course"
+    def nowhere(self) -> Path:
+        return self.place / "nowhere"
 
     def variables(self, **extra: str) -> dict[str, str]:
         """A user's environment: nothing of the rehearsal's own but what pip needs to find its index."""
         kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
         path = f"{self.environment / 'bin'}:/usr/local/bin:/usr/bin:/bin"
-        return {**kept, "PATH": path, "HOME": str(self.home), "LANG": "C.UTF-8", **extra}
+        return {**kept, "PATH": path, "HOME": str(self.course), "LANG": "C.UTF-8", **extra}
 
     def run(self, command: list[str], **extra: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the course's folder as the user."""
@@ -116,9 +125,11 @@ def image(record: Callable[..., None]) -> Iterator[Image]:
     place.chmod(0o755)
     try:
         made = Image(place, user)
-        shutil.copytree(settings.ROOT, made.course, ignore=_LEFT_OUT, symlinks=True)
+        clone = ["git", "clone", "--quiet", "--no-tags", "--depth=1", settings.ROOT.as_uri()]
+        subprocess.run([*clone, str(made.course)], check=True)
         made.environment.parent.mkdir()
         subprocess.run(["chown", "-R", f"{user}:{user}", str(place)], check=True)
+        made.nowhere.mkdir(mode=0o555)
         _build(made, record)
         yield made
     finally:
@@ -170,56 +181,16 @@ def test_start_finds_what_postbuild_made(image: Image) -> None:
     assert list(Path(done.stdout.strip()).glob("smollm2-135m-*/model.safetensors"))
 
 
+def test_there_is_nothing_left_to_set_up(image: Image) -> None:
+    doctor = image.run(["./binder/start", "python", "-m", "helpers", "doctor"])
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    assert "not done yet" not in doctor.stdout
+    assert image.run(["python", "-m", "helpers", "setup"]).returncode == 0
+    assert not (image.course / ".venv").exists(), "a second environment would fill the container's disk"
+
+
 @contextlib.contextmanager
-def _capped(megabytes: int) -> Iterator[Path]:
-    """A control group whose processes together get no more memory than this: the file to join it by."""
-    old = (_CGROUP / "memory" / "memory.limit_in_bytes").exists()
-    group = (_CGROUP / "memory" if old else _CGROUP) / f"course-{secrets.token_hex(4)}"
-    group.mkdir()
-    try:
-        limit = "memory.limit_in_bytes" if old else "memory.max"
-        (group / limit).write_text(str(megabytes * 2**20))
-        yield group / ("tasks" if old else "cgroup.procs")
-    finally:
-        group.rmdir()
-
-
-def test_every_lesson_passes_on_one_core_under_the_cap(
-    image: Image, artifacts: Path, record: Callable[..., None]
-) -> None:
-    """The cap counts what a user runs: the kernel and the process that drives it."""
-    nothing = image.place / "read-only"
-    nothing.mkdir(mode=0o555, exist_ok=True)
-    with _capped(_CAP_MB) as join:
-
-        def enter() -> None:
-            join.write_text(str(os.getpid()))
-            os.sched_setaffinity(0, {0})
-            os.setgroups([])
-            os.setgid(image.user)
-            os.setuid(image.user)
-
-        started = time.monotonic()
-        done = subprocess.run(
-            ["./binder/start", "python", "-m", "helpers", "run"],
-            cwd=image.course,
-            env=image.variables(HOME=str(nothing)),
-            preexec_fn=enter,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    (artifacts / "run.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
-    report = json.loads((image.course / "build" / "report.json").read_text(encoding="utf-8"))
-    for lesson in report["lessons"]:
-        record(**{f"lesson_{lesson['id']}": f"{lesson['seconds']:.0f} s, {lesson['peak_mb']:.0f} MB"})
-    record(lessons_seconds=round(time.monotonic() - started))
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
-    assert [lesson["status"] for lesson in report["lessons"]] == ["passed"] * len(load().lessons)
-
-
-@pytest.fixture
-def address(image: Image) -> Iterator[str]:
+def _server(image: Image, **extra: str) -> Iterator[str]:
     """A server started through `start`, as Binder starts it; nothing of JupyterLab is set from outside."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -228,16 +199,17 @@ def address(image: Image) -> Iterator[str]:
     command = ["./binder/start", "jupyter", "lab", "--no-browser", "--ServerApp.ip=127.0.0.1"]
     command += [f"--ServerApp.port={port}", f"--IdentityProvider.token={token}"]
     command += ["--LabApp.expose_app_in_browser=True"]
-    server = subprocess.Popen(
-        command,
-        cwd=image.course,
-        env=image.variables(),
-        user=image.user,
-        group=image.user,
-        extra_groups=[],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with (image.place / "server.log").open("ab") as log:
+        server = subprocess.Popen(
+            command,
+            cwd=image.course,
+            env=image.variables(**extra),
+            user=image.user,
+            group=image.user,
+            extra_groups=[],
+            stdout=log,
+            stderr=log,
+        )
     try:
         yield f"http://127.0.0.1:{port}/?token={token}"
     finally:
@@ -245,13 +217,14 @@ def address(image: Image) -> Iterator[str]:
 
 
 def test_the_start_page_and_its_first_figure(
-    chromium: str, image: Image, address: str, artifacts: Path, record: Callable[..., None]
+    chromium: str, image: Image, artifacts: Path, record: Callable[..., None]
 ) -> None:
     from playwright.sync_api import sync_playwright
 
     started = time.monotonic()
-    _wait_for(address)
-    with sync_playwright() as playwright:
+    with _server(image) as address, sync_playwright() as playwright:
+        _wait_for(address, image)
+        record(seconds_to_answer=round(time.monotonic() - started, 1))
         browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
         notebook = Notebook(browser, address)
         page = notebook.page
@@ -259,20 +232,24 @@ def test_the_start_page_and_its_first_figure(
         opened = time.monotonic() - started
         notebook.command("notebook:run-all-cells")
         page.wait_for_function(_FIRST_FIGURE, timeout=120_000)
-        record(seconds_to_open=round(opened), seconds_to_first_figure=round(time.monotonic() - started))
+        record(
+            seconds_to_kernel=round(opened, 1), seconds_to_first_figure=round(time.monotonic() - started, 1)
+        )
+        page.locator(".jp-OutputArea-output img").first.scroll_into_view_if_needed()
         page.screenshot(path=artifacts / "first-figure.png")
-        assert page.locator(".Toastify__toast").count() == 0, "something pops up"
+        assert page.locator(_POPPED_UP).count() == 0, "something pops up"
         assert not notebook.elsewhere
         browser.close()
 
 
-def _wait_for(address: str) -> None:
-    limit = time.monotonic() + 60
+def _wait_for(address: str, image: Image) -> None:
+    limit = time.monotonic() + 120
     while time.monotonic() < limit:
         with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2):
             return
         time.sleep(0.25)
-    pytest.fail("the server did not start")
+    log = (image.place / "server.log").read_text(errors="replace")
+    pytest.fail(f"the server did not start: {log[-3000:]}")
 
 
 def test_a_full_disk_in_postbuild_is_one_sentence(image: Image) -> None:
@@ -289,15 +266,93 @@ def test_a_full_disk_in_postbuild_is_one_sentence(image: Image) -> None:
         subprocess.run(["umount", str(small)], check=True)
 
 
-def test_nothing_can_be_written_anywhere(image: Image) -> None:
-    """A course that cannot be written to, and a home neither: a lesson says so and goes on."""
-    nothing = image.place / "read-only"
-    nothing.mkdir(mode=0o555, exist_ok=True)
-    code: Any = (
-        "import helpers; lesson = helpers.begin('00'); lesson.predict('p', 'Which?', choices=['a', 'b'])"
+def test_nothing_can_be_written_anywhere(chromium: str, image: Image, artifacts: Path) -> None:
+    """A course that cannot be written to, and a home neither: the lesson says so once and goes on."""
+    from playwright.sync_api import sync_playwright
+
+    read_only = ["chmod", "-R", "a-w", str(image.course)]
+    subprocess.run(read_only, check=True)
+    subprocess.run(["chown", "-R", "root:root", str(image.course)], check=True)
+    try:
+        with (
+            _server(image, HOME=str(image.nowhere), COURSE_SMOKE="1") as address,
+            sync_playwright() as playwright,
+        ):
+            _wait_for(address, image)
+            browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
+            notebook = Notebook(browser, address)
+            state = notebook.run_all(120)
+            said = json.dumps(notebook.page.evaluate(_ALL_OUTPUTS))
+            notebook.page.screenshot(path=artifacts / "read-only.png")
+            assert notebook.page.locator(_POPPED_UP).count() == 0, "something pops up"
+            browser.close()
+        assert state["errors"] == []
+        assert state["done"] == state["cells"]
+        assert said.count("Your progress cannot be saved") == 1
+        assert "cannot be written to" in (image.place / "server.log").read_text()
+    finally:
+        subprocess.run(["chown", "-R", f"{image.user}:{image.user}", str(image.course)], check=True)
+        subprocess.run(["chmod", "-R", "u+w", str(image.course)], check=True)
+
+
+@contextlib.contextmanager
+def _capped(megabytes: int) -> Iterator[Path]:
+    """A control group whose processes together get no more memory than this: the file to join it by."""
+    old = (_CGROUP / "memory" / "memory.limit_in_bytes").exists()
+    group = (_CGROUP / "memory" if old else _CGROUP) / f"course-{secrets.token_hex(4)}"
+    group.mkdir()
+    try:
+        limit = "memory.limit_in_bytes" if old else "memory.max"
+        (group / limit).write_text(str(megabytes * 2**20))
+        yield group / ("tasks" if old else "cgroup.procs")
+    finally:
+        group.rmdir()
+
+
+def _patient(image: Image) -> None:
+    """Give the copy's lessons more time than their budgets, once."""
+    manifest = image.course / "course.toml"
+    kept = image.place / "course.toml"
+    if not kept.exists():
+        shutil.copy(manifest, kept)
+    more = re.sub(
+        r"(?m)^seconds = (\d+)$",
+        lambda match: f"seconds = {int(match[1]) * _PATIENCE}",
+        kept.read_text(encoding="utf-8"),
     )
-    done = image.run(
-        ["./binder/start", "python", "-c", f"{code}; lesson._progress.set('a', 1)"], HOME=str(nothing)
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Your progress cannot be saved") == 1
+    manifest.write_text(more, encoding="utf-8")
+
+
+@pytest.mark.parametrize("lesson", [entry.id for entry in load().lessons])
+def test_a_lesson_passes_on_one_core_under_the_cap(
+    lesson: str, image: Image, artifacts: Path, record: Callable[..., None]
+) -> None:
+    """The cap counts more than the kernel: also the process that drives it, and what looks into the cache."""
+    _patient(image)
+    with _capped(_CAP_MB) as join:
+
+        def enter() -> None:
+            join.write_text(str(os.getpid()))
+            os.sched_setaffinity(0, {0})
+            os.setgroups([])
+            os.setgid(image.user)
+            os.setuid(image.user)
+
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            ["./binder/start", "python", "-m", "helpers", "run", lesson],
+            cwd=image.course,
+            env=image.variables(HOME=str(image.nowhere)),
+            preexec_fn=enter,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    (artifacts / f"lesson-{lesson}.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    (report,) = json.loads((image.course / "build" / "report.json").read_text(encoding="utf-8"))["lessons"]
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    numbers = f"{report['peak_mb']:.0f} MB, {report['seconds']:.0f} s, {used:.0f} CPU s in all"
+    record(**{f"lesson_{lesson}": numbers})
+    assert report["status"] == "passed"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,58 @@ def test_start_uses_the_containers_share_and_hands_on(
     )
     assert done.returncode == 3
     assert done.stdout.split() == [threads, str(tmp_path / "share" / settings.APP_NAME / "cache")]
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_start_without_a_home_gives_jupyter_another_place(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho {tmp_path}\n")
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["bash", str(BINDER / "start"), "sh", "-c", 'echo "$JUPYTER_CONFIG_DIR $JUPYTER_DATA_DIR $HOME"'],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path / "none"), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    config, data, home = done.stdout.split()
+    assert Path(config).parent == Path(data).parent
+    assert Path(config).parent.is_dir()
+    assert home == str(tmp_path / "none")  # the course still says that progress is not kept there
+    assert len(done.stderr.splitlines()) == 1
+    assert "cannot be written to" in done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_post_build_settles_jupyterlab_and_runs_twice(tmp_path: Path) -> None:
+    """With a Python that installs and warms nothing, and keeps its settings in a prefix of its own."""
+    python = tmp_path / "python"
+    python.write_text(
+        "#!/bin/sh\n"
+        f'if [ "$1" = -m ]; then echo "$@" >> {tmp_path}/asked; exit 0; fi\n'
+        f'exec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    prefix = tmp_path / "prefix"
+    theirs = prefix / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text('{"@jupyterlab/notebook-extension:tracker": {"recordTiming": true}}')
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--symlinks", str(prefix)], check=True)
+    python.write_text(python.read_text().replace(sys.executable, str(prefix / "bin" / "python")))
+    for _ in range(2):
+        subprocess.run(
+            ["bash", str(BINDER / "postBuild")],
+            cwd=settings.ROOT,
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+            check=True,
+        )
+    lab = json.loads(theirs.read_text())
+    assert lab["@jupyterlab/notebook-extension:tracker"] == {"recordTiming": True, "kernelShutdown": True}
+    assert lab["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+    server = json.loads((prefix / "etc" / "jupyter" / "jupyter_server_config.json").read_text())
+    first = settings.ROOT / server["ServerApp"]["default_url"].removeprefix("/lab/tree/")
+    assert first.is_file()
+    # Packages by hash, and models from them: nothing is asked of a hub.
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[1::2] == ["-m helpers warm"] * 2
+    assert all(line.startswith("-m pip install") for line in asked[::2])
