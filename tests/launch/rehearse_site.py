@@ -297,11 +297,12 @@ def test_a_page_opened_from_disk_is_whole(browser: Any, html: Path) -> None:
 
 def test_the_theme_switch(watched: Watched) -> None:
     page = watched.go("index.html")
-    seen = set()
-    for _ in range(3):
+    for mode in ("dark", "light"):
         page.locator("button.theme-switch-button:visible").first.click()
-        seen.add(page.evaluate("document.documentElement.dataset.mode"))
-    assert seen == {"light", "dark", "auto"}
+        page.locator(f"button.theme-change-button[data-mode={mode}]:visible").first.click()
+        assert page.evaluate("document.documentElement.dataset.theme") == mode
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"  # it is remembered
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
