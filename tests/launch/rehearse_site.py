@@ -38,6 +38,7 @@ _SERIOUS = {"serious", "critical"}
 #: Opens what is folded, and keeps one colored word of each kind on a page: axe takes minutes for thousands.
 _PREPARE = """() => {
     document.querySelectorAll('details').forEach(one => one.open = true);
+    document.getAnimations().forEach(one => one.finish());  // what fades in is no finding
     const seen = new Set();
     for (const word of document.querySelectorAll('.highlight span[class]')) {
         if (seen.has(word.className)) word.replaceWith(word.textContent);
