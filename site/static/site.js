@@ -6,6 +6,10 @@ window.addEventListener("load", async () => {
   const sidebar = document.getElementById("pst-primary-sidebar");
   sidebar?.setAttribute("role", "complementary");
   sidebar?.setAttribute("aria-label", "Pages of the course");
+  for (const fold of document.querySelectorAll("#pst-primary-sidebar summary")) {
+    const above = fold.closest("li")?.querySelector("a")?.textContent.trim();
+    fold.setAttribute("aria-label", `Pages below ${above}`);
+  }
   await window.MathJax?.startup?.promise;
   for (const wide of document.querySelectorAll("mjx-container[display], .cell_output table, .cell_output pre")) {
     if (wide.scrollWidth <= wide.clientWidth) continue;
