@@ -51,6 +51,7 @@ _SHOWN = "widget => [...widget.querySelectorAll('.widget-html-content')].map(it 
 _KIND = """it => it.tagName + (
     it.tagName === 'SELECT' && it.selectedIndex === it.length - 1
     || it.ariaValueNow && it.ariaValueNow === it.ariaValueMax ? ' at its end' : '')"""
+_VALUE = "it => it.tagName === 'DIV' ? it.ariaValueNow : it.type === 'checkbox' ? it.checked : it.value"
 _KEYS = {
     "SELECT": ["Space", "ArrowDown", "Enter"],
     "SELECT at its end": ["Space", "ArrowUp", "Enter"],
@@ -194,14 +195,18 @@ def _move(notebook: Notebook, entry: LessonEntry, artifacts: Path) -> None:
     moved = 0
     for index, position in whatever:
         widget = _in_cell(notebook, index)[position]
+        at_first = widget.evaluate(_SHOWN)
+        moved_before = moved
         for control in widget.query_selector_all("select, .noUi-handle, input[type=checkbox]"):
-            before = widget.evaluate(_SHOWN)
+            before = control.evaluate(_VALUE)
             control.focus()
             for key in _KEYS[control.evaluate(_KIND)]:
                 notebook.page.keyboard.press(key)
-            _until(lambda before=before, widget=widget: widget.evaluate(_SHOWN) != before)
+            _until(lambda before=before, control=control: control.evaluate(_VALUE) != before)
             assert control.evaluate("it => it === document.activeElement"), "the focus was lost"
             moved += 1
+        if moved > moved_before:  # one control alone may change nothing: DPO has no z0
+            _until(lambda at_first=at_first, widget=widget: widget.evaluate(_SHOWN) != at_first)
         notebook.page.wait_for_timeout(300)
         assert "could not be drawn" not in widget.inner_text()
         widget.scroll_into_view_if_needed()
