@@ -40,7 +40,7 @@ WITHOUT_TORCH = [
     "tests/course/test_bootstrap.py",
     "tests/course/test_manifest.py",
 ]
-#: Open: on Python 3.12 and 3.13 datasets cannot hash a stream that is made from a stream; no lesson makes one.
+#: Open: on Python 3.12 and 3.13 datasets cannot hash a stream made from a stream; no lesson does.
 STREAMS = tuple(
     f"tests/synthesis/test_duplicates.py::test_{name}"
     for name in ("exact_duplicates_but_for_capitals_and_spaces", "near_duplicates_keep_the_first")
