@@ -86,14 +86,14 @@ def test_start_without_a_home_gives_jupyter_another_place(tmp_path: Path) -> Non
     python.write_text(f"#!/bin/sh\necho {tmp_path}\n")
     python.chmod(0o755)
     done = subprocess.run(
-        ["bash", str(BINDER / "start"), "sh", "-c", 'echo "$JUPYTER_CONFIG_DIR $JUPYTER_DATA_DIR $HOME"'],
+        ["bash", str(BINDER / "start"), "sh", "-c", 'echo "$JUPYTER_CONFIG_DIR $XDG_CACHE_HOME $HOME"'],
         env={"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path / "none"), "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    config, data, home = done.stdout.split()
-    assert Path(config).parent == Path(data).parent
+    config, cache, home = done.stdout.split()
+    assert Path(config).parent == Path(cache).parent  # what a lesson builds for itself has a place, too
     assert Path(config).parent.is_dir()
     assert home == str(tmp_path / "none")  # the course still says that progress is not kept there
     assert len(done.stderr.splitlines()) == 1
