@@ -311,6 +311,6 @@ def test_an_earlier_site_comes_back_when_the_new_one_cannot_take_its_place(tmp_p
     place = tmp_path / "html"
     place.mkdir()
     (place / "index.html").write_text("earlier")
-    with pytest.raises(OSError):
+    with pytest.raises(FileNotFoundError):
         site._swap(tmp_path / "absent", place, tmp_path / "aside")
     assert (place / "index.html").read_text() == "earlier"
