@@ -496,6 +496,19 @@ def _sphinx(source: Path, folder: Path, manifest: Manifest) -> None:
         raise CourseError(f"Sphinx did not build the site: {reason}")
 
 
+def _swap(new: Path, place: Path, aside: Path) -> None:
+    """Put a folder into its place; what was there goes aside, and comes back if that fails."""
+    had = place.exists()
+    if had:
+        os.replace(place, aside)
+    try:
+        os.replace(new, place)
+    except OSError:
+        if had:
+            os.replace(aside, place)
+        raise
+
+
 def run(root: Path = settings.ROOT) -> int:
     """Build the site into ``build/site/html``. An earlier one stays as it was if that fails.
 
@@ -514,9 +527,8 @@ def run(root: Path = settings.ROOT) -> int:
         (work / "source" / "static" / _MATHJAX_FILE).write_bytes(script)
         _draw_cat(work / "source" / "static" / "cat.png")
         _sphinx(work / "source", work, load(root))
-        shutil.rmtree(site / "html", ignore_errors=True)
-        os.replace(work / "html", site / "html")
-        shutil.rmtree(work)
+        _swap(work / "html", site / "html", work / "earlier")
+        shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
         raise CourseError(
             f"The site cannot be written to {site}: {error.strerror or error}. "

@@ -94,8 +94,12 @@ def _from_file(path: Path, wanted: str | None, done: Deleted) -> None:
         # In a class's folder a learner's progress bears the same invented number as their thumbs.
         progress = path.with_name(f"{path.name.rpartition('-')[0]}-progress.json")
         if not staying and progress.is_file() and not progress.is_symlink():
-            progress.unlink()
-            done.progress.append(progress)
+            try:
+                progress.unlink()
+            except OSError as error:
+                done.left.append(f"{progress} could not be removed ({error.strerror or error}).")
+            else:
+                done.progress.append(progress)
 
 
 def _remove(path: Path, leaves: Callable[[Row], bool]) -> tuple[int, list[BrokenLine]]:

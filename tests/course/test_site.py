@@ -305,3 +305,12 @@ def test_the_small_course_is_built(executed, capsys):
     assert list(html.glob("_downloads/*/00_first.ipynb"))
     index = (html / "searchindex.js").read_text(encoding="utf-8")
     assert '"doubl"' in index or "doubl:" in index
+
+
+def test_an_earlier_site_comes_back_when_the_new_one_cannot_take_its_place(tmp_path):
+    place = tmp_path / "html"
+    place.mkdir()
+    (place / "index.html").write_text("earlier")
+    with pytest.raises(FileNotFoundError):
+        site._swap(tmp_path / "absent", place, tmp_path / "aside")
+    assert (place / "index.html").read_text() == "earlier"

@@ -114,3 +114,21 @@ def test_in_a_class_their_progress_goes_with_their_thumbs(folder):
 def test_no_folder_is_one_sentence(tmp_path):
     with pytest.raises(CourseError, match="is no folder"):
         deletion.delete(tmp_path / "none", "Ann")
+
+
+def test_progress_that_cannot_be_removed_is_named_and_the_rest_goes_on(folder, monkeypatch):
+    first, later = folder / "aa-08.jsonl", folder / "zz-08.jsonl"
+    for path in (first, later):
+        path.write_text(json.dumps({"annotator": "Ana", "completion": "x"}) + "\n", encoding="utf-8")
+    (folder / "aa-progress.json").write_text("{}")
+    real = type(first).unlink
+
+    def unlink(path, *given, **named):
+        if path.name == "aa-progress.json":
+            raise PermissionError(1, "Operation not permitted")
+        return real(path, *given, **named)
+
+    monkeypatch.setattr(type(first), "unlink", unlink)
+    done = deletion.delete(folder, "Ana")
+    assert later in done.rows
+    assert any("aa-progress.json could not be removed" in said for said in done.left)
