@@ -70,16 +70,23 @@ def _chosen(into: Path | None) -> Path:
     from huggingface_hub import constants
 
     folder = Path(constants.HF_HUB_CACHE)
+    require_writable(folder, "name another with --into")
+    return folder
+
+
+def require_writable(folder: Path, advice: str) -> None:
+    """Create the folder if need be, and try whether it takes a file.
+
+    Raises:
+        CourseError: with `advice`, if it does not.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".course-can-write"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise CourseError(
-            f"{folder} cannot be written to ({error.strerror}); name another with --into."
-        ) from None
-    return folder
+        raise CourseError(f"{folder} cannot be written to ({error.strerror}); {advice}.") from None
 
 
 def _models(tier: Tier) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from helpers import settings
 from helpers.course import setup
+from helpers.course.fetch import require_writable
 from helpers.settings import CourseError
 
 #: What a stick must have free beside what lies on it already: wheels, real models, cache (measured: 0.5 GB,
@@ -89,13 +90,7 @@ def _require_room(folder: Path) -> None:
     Raises:
         CourseError: if `folder` cannot be written to or has too little room.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".course-can-write"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise CourseError(f"{folder} cannot be written to ({error.strerror}); name another folder.") from None
+    require_writable(folder, "name another folder")
     if (folder / setup.SERVED).exists():
         return  # filled before: what is missing is little
     needed, free = FREE_GB[setup.torch_build()], shutil.disk_usage(folder).free / 1e9
