@@ -54,11 +54,11 @@ c.Spawner.environment = {
     "COURSE_CLASS": f"{FOLDER}/class",
     # More threads than cores make everybody wait: one each.
     "OMP_NUM_THREADS": "1",
-    # COURSE_SEED, COURSE_TIER and the like, if they are set where the hub is started.
+    # What may be set where the hub is started, for everybody; nothing else of that environment is passed on.
     **{
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith("COURSE_") and name != "COURSE_ROOM"
+        name: os.environ[name]
+        for name in ("COURSE_SEED", "COURSE_TIER", "COURSE_SMOKE")
+        if name in os.environ
     },
 }
 

@@ -16,6 +16,7 @@ import re
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 #: No letters that are read wrongly from a slip of paper.
@@ -65,9 +66,14 @@ def make_folders(folder: Path, students: str, instructors: str) -> None:
         os.chmod(folder / name, mode)
 
 
-def add(names: list[str], group: str, homes: Path) -> dict[str, str]:
-    """Make the accounts that do not exist yet, each with a home that nobody else reads; gives passwords."""
-    passwords = {}
+def add(names: list[str], group: str, homes: Path) -> Iterator[tuple[str, str]]:
+    """Make the accounts that do not exist yet, each with a home that nobody else reads.
+
+    Gives each name with its password at once, so that none is lost if a later account cannot be made.
+
+    Raises:
+        RoomError: if an account cannot be made; nothing of it is left.
+    """
     for name in names:
         if _exists(name):
             print(f"{name} has an account already; it stays as it is.", file=sys.stderr)
@@ -84,9 +90,13 @@ def add(names: list[str], group: str, homes: Path) -> dict[str, str]:
             name,
         )
         os.chmod(homes / name, 0o700)
-        passwords[name] = "".join(secrets.choice(_LETTERS) for _ in range(10))
-        _run("chpasswd", given=f"{name}:{passwords[name]}\n")
-    return passwords
+        password = "".join(secrets.choice(_LETTERS) for _ in range(10))
+        try:
+            _run("chpasswd", given=f"{name}:{password}\n")
+        except RoomError:
+            _run("userdel", "--remove", name)
+            raise
+        yield name, password
 
 
 def remove(names: list[str], group: str) -> None:
@@ -145,8 +155,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "folders":
             make_folders(options.folder, options.students, options.instructors)
         elif options.command == "add":
-            for name, password in add(names_in(options.names), options.students, options.homes).items():
-                print(name, password)
+            for name, password in add(names_in(options.names), options.students, options.homes):
+                print(name, password, flush=True)
         else:
             remove(names_in(options.names), options.students)
     except RoomError as error:

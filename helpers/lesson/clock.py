@@ -120,14 +120,14 @@ class Clock:
         self._thread = threading.Thread(target=context.run, args=watch, name="clock", daemon=True)
         self._thread.start()
 
-    def end(self, _result: Any = None) -> None:
-        """A cell ends, however it ends (IPython's hook)."""
+    def end(self, result: Any = None) -> None:
+        """A cell ends, however it ends (IPython's hook); one that failed says nothing about the pace."""
         if self._thread is None:
             return
         self._ended.set()
         self._thread.join()
         self._thread = None
-        if self._name in self.usual:
+        if self._name in self.usual and getattr(result, "success", True):
             self._expected += self.usual[self._name]
             self._taken += time.perf_counter() - self._began
 

@@ -56,6 +56,9 @@ def test_what_the_instructor_set_reaches_the_students(monkeypatch: pytest.Monkey
     assert given["COURSE_CACHE"] == "/room/cache"
     assert given["COURSE_CLASS"] == "/room/class"
     assert given["COURSE_SEED"] == "3"
+    mine = configured(monkeypatch, ROOM_FOLDER="/room", COURSE_HOME="/me", COURSE_ENDPOINT_KEY="secret")
+    assert mine.Spawner.environment["COURSE_HOME"].startswith("~/")
+    assert "COURSE_ENDPOINT_KEY" not in mine.Spawner.environment
     assert given["COURSE_HOME"].startswith("~/")
     assert given["PATH"].startswith(str(Path(sys.executable).parent))
 
@@ -87,6 +90,29 @@ def test_a_bad_list_of_names_makes_no_account(
 def test_names_may_have_empty_lines_and_spaces_around(room: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text(" ann \n\nben-2\n")
     assert room.names_in(tmp_path / "names.txt") == ["ann", "ben-2"]
+
+
+def test_an_account_that_fails_costs_no_other_its_password(
+    room: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    (tmp_path / "names.txt").write_text("ann\nben\ncleo\n")
+    commands = []
+
+    def run(*command: str, given: str | None = None) -> None:
+        commands.append(command)
+        if command[0] == "chpasswd" and given.startswith("ben:"):
+            raise room.RoomError("chpasswd failed: no")
+        if command[0] == "useradd":
+            (tmp_path / command[-1]).mkdir()
+
+    monkeypatch.setattr(room, "_run", run)
+    monkeypatch.setattr(room, "_exists", lambda name: False)
+    monkeypatch.setattr(room.os, "geteuid", lambda: 0, raising=False)
+    assert room.main(["add", str(tmp_path / "names.txt"), "--homes", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert [line.split()[0] for line in printed.out.splitlines()] == ["ann"]
+    assert printed.err == "chpasswd failed: no\n"
+    assert commands[-1] == ("userdel", "--remove", "ben")
 
 
 def test_only_root_makes_accounts(room: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
