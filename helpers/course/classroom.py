@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import settings
+from helpers.course import readme
 from helpers.manifest import LessonEntry, Manifest
 from helpers.settings import CourseError
 
@@ -65,12 +66,7 @@ def facts(entry: LessonEntry, manifest: Manifest, root: Path = settings.ROOT) ->
 
 def update(manifest: Manifest, root: Path = settings.ROOT) -> list[Path]:
     """Rewrite the blocks that are stale. Returns the files that changed."""
-    changed = []
-    for path, text in _texts(manifest, root).items():
-        if path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-            changed.append(path)
-    return changed
+    return readme.rewrite(_texts(manifest, root))
 
 
 def stale(manifest: Manifest, root: Path = settings.ROOT) -> list[str]:

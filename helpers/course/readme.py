@@ -232,16 +232,20 @@ def update(manifest: Manifest, root: Path = settings.ROOT) -> list[Path]:
     """Rewrite what is stale of README, the citation file and the picture. Returns the files that changed."""
     from PIL import Image
 
-    changed = []
-    for path, text in _texts(manifest, root).items():
-        if path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-            changed.append(path)
+    changed = rewrite(_texts(manifest, root))
     picture = root / PICTURE
     if not _picture_is_fresh(picture):
         picture.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(_pixels()).save(picture, optimize=True)
         changed.append(picture)
+    return changed
+
+
+def rewrite(texts: dict[Path, str]) -> list[Path]:
+    """Give files their texts. Returns those that had another."""
+    changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
+    for path in changed:
+        path.write_text(texts[path], encoding="utf-8")
     return changed
 
 
