@@ -255,13 +255,19 @@ def thumbs_widget(answers: Sequence[tuple[Scene, str]]) -> ThumbsWidget:
     question = (
         f"Is the model's answer right? (The class shares the first {len(answers)}; the rest are yours.)"
     )
-    return ThumbsWidget([*answers, *own_answers(seed)], "08", question=question)
+    own = own_answers(seed, besides=[scene for scene, _ in answers])
+    return ThumbsWidget([*answers, *own], "08", question=question)
 
 
-def own_answers(seed: int) -> list[tuple[Scene, str]]:
-    """Scenes of the training part with what the base wrote, half of them of kinds with a habit, mixed."""
+def own_answers(seed: int, besides: Sequence[Scene] = ()) -> list[tuple[Scene, str]]:
+    """Scenes of the training part with what the base wrote, half of them of kinds with a habit, mixed.
+
+    No two have the same record, nor one of `besides`: nobody is asked twice about one caption.
+    """
     model, tokenizer = base.base(settings.seeds(1)[0])
-    fresh = base.records(4 * OWN, seed=1_000 + seed, part="train")
+    asked = set(map(record, besides))
+    drawn = {record(scene): scene for scene in base.records(4 * OWN, seed=1_000 + seed, part="train")}
+    fresh = [scene for told, scene in drawn.items() if told not in asked]
     chosen = [scene for scene in fresh if scene.kind in base.HABITS][: OWN // 2]
     chosen += [scene for scene in fresh if scene.kind not in base.HABITS][: OWN // 2]
     random.Random(seed).shuffle(chosen)

@@ -79,3 +79,12 @@ def test_in_a_class_captions_of_ones_own_follow_the_shared_ones(tmp_path, monkey
     assert set(keys[3:]).isdisjoint((world.record(s), c) for s, c in e08.own_answers(-1))
     assert sum(item.scene.kind in base.HABITS for item in first._items[3:]) == e08.OWN // 2
     assert all(world.part_of(item.scene) == "train" for item in first._items[3:])
+
+
+def test_nobody_is_asked_twice_about_one_record():
+    twice = 54  # in this seed's draw a scene comes twice among the first
+    told = [world.record(scene) for scene, _ in e08.own_answers(twice)]
+    assert len(set(told)) == len(told) == e08.OWN
+    shared = [scene for scene, _ in e08.own_answers(twice)[:3]]
+    others = [world.record(scene) for scene, _ in e08.own_answers(twice, besides=shared)]
+    assert len(set(others) - set(told[:3])) == e08.OWN
