@@ -107,7 +107,7 @@ class Built:
 
 
 def torch_folder(pin: str, machine: Machine, python: Path, artifacts: Path) -> Path | None:
-    # Its name matters: what is outside of any site-packages dill takes for the user's own, and copies its state.
+    # Its name matters: dill copies the state of any module that lies outside of a site-packages.
     folder = artifacts / f"torch-{pin}-python{machine.python}" / "site-packages"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
