@@ -8,7 +8,7 @@
 # - turn films into a quiz that needs no labels, write its loss, and train an encoder on it in less than half a minute;
 # - measure what that saves: a curve over the number of labels, with the controls that could explain the gain away, equal compute among them;
 # - say what a pretext has taught and what it has not, in two separate claims;
-# - tell questions that films answer *sooner* from questions that nothing else answers *at all*.
+# - tell questions that films answer *sooner* from questions that nothing else answers *at all* (in *Dig deeper*, as are the last two questions of the quiz).
 
 # %% tags=["volatile", "evidence"]
 import helpers
@@ -19,7 +19,7 @@ lesson = helpers.begin("12")
 # ## A guess before you measure
 #
 # A small network watches 3,000 films without a word. Then somebody names **one film for each of eleven verbs**, eleven labels in all, and a simple classifier on top of the network says what happens in new films.
-# A twin of that network watches nothing. It learns from labels alone, with every trick (each label is mirrored, moved and recolored over and over) and with as much computing. Commit to a guess; the recap holds it against the measurement.
+# A twin of that network watches nothing. It learns from labels alone, with every trick (each label is mirrored, moved and recolored over and over) and with at least as much computing. Commit to a guess; the recap holds it against the measurement.
 
 # %%
 lesson.predict(
@@ -402,7 +402,7 @@ plots.show(
 )
 
 # %% [markdown]
-# *Sits* has to stay near chance: its frames differ in nothing but noise, so nobody can know their order. Where something moves or changes in *one* direction, gaps are filled far more often. Sleeping and jumping repeat themselves, so that two frames may fit one gap. That alone would leave more than chance: of jumping and turning the network has learned little in so few steps, or nothing, as bars near the dashed line say. Hide other frames, play the film backwards or shuffle it, and see what the network still knows:
+# *Sits* has to stay near chance: its frames differ in nothing but noise, so nobody can know their order. Where something moves or changes in *one* direction, gaps are filled far more often. Sleeping and jumping repeat themselves, so that two frames may fit one gap. That alone would leave more than chance: of jumping, turning and a sleeper's breath the network has learned little in so few steps, or nothing, as bars near the dashed line say. Hide other frames, play the film backwards or shuffle it, and see what the network still knows:
 
 # %%
 
@@ -427,6 +427,8 @@ shown = [
 lesson.widget("gaps", films={world.describe(scene): world.film(scene, FRAMES) for scene in shown}, fill=fill)
 
 # %% [markdown]
+# Each gap is filled by itself, so the network may put the same frame into several gaps: it does not know that each fits only once. And look at what playing backwards does to the walking cat, and what shuffling does: the quiz asks for smooth movement, and a walk backwards is as smooth as one forwards.
+#
 # ## 3 · What a label is worth now
 #
 # The quiz itself is of no use to anybody. What counts is whether its 128 numbers make *other* questions easy. So we freeze the watcher and train a **linear probe** (lesson 11) on a few labeled films: 1, 3, 10, 30 or 90 for each of the eleven verbs. Chance is one in eleven.
@@ -557,7 +559,7 @@ def watching(seed: int) -> dict[str, float]:
 
 
 # %% [markdown]
-# Now the rival of the guess: the twin **from scratch**. It is the same network, trained on the labeled films alone, with the same variations. It gets as much computing as the watcher's training and fine-tuning together; the cell after the next counts the multiplications. Its counterpart is the watcher **fine-tuned**: all its weights go on learning from the same labels.
+# Now the rival of the guess: the twin **from scratch**. It is the same network, trained on the labeled films alone, with the same variations. It gets as much computing as the watcher's training and fine-tuning together; the cell after the next counts the multiplications. Its counterpart is the watcher **fine-tuned**: all its weights go on learning from the same labels. (Against the frozen watcher with its linear probe, which skips the fine-tuning, the twin has half as much again: the comparison favors the twin.)
 # And a control that asks what in the films has taught the watcher: one that was trained on **shuffled films**, each with its frames in an order of its own. It saw the very same pictures.
 
 # %% tags=["evidence"]
@@ -893,7 +895,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# Two readings of one figure. Against an **untrained network** watching looks like a triumph: one label does what ninety do there, and the distance never closes. Against the rival that you would really use, **labels with variations and as much computing**, it is a short head start: look at the sentence above the claims for what it is worth in labels. By ten labels per verb the rival has left the frozen watcher far behind, and even fine-tuning does not catch up: computing spent on labels then pays more than computing spent on watching. (More steps of fine-tuning might bring it closer, and would cost more than the rival may spend.)
+# Two readings of one figure. Against an **untrained network** watching looks like a triumph: one label does what ninety do there, and the distance never closes. Against the rival that you would really use, **labels with variations and at least as much computing**, it is a short head start: look at the sentence above the claims for what it is worth in labels. With one label and with three the fine-tuned watcher is a few points ahead (at three no claim was written down beforehand). By ten labels per verb the rival has left the frozen watcher far behind and overtaken the fine-tuned one, too: computing spent on labels then pays more than computing spent on watching. (More steps of fine-tuning might bring it closer, and would cost more than the rival may spend.)
 # The control says what did the teaching. Who watched the *same pictures* in shuffled films stays well behind at every number of labels: what is missing there is order. It lies above the random encoder all the same: the pictures alone have taught something.
 # Don't turn this into "self-supervision beats supervision", nor into its opposite. Where there are millions of films and labels are dear, the left end of the figure is where one lives, and what was watched once serves many tasks. But whoever shows the left end only, or a rival without variations, or no rival but a random encoder, has chosen the answer.
 
@@ -1073,7 +1075,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# Three films are an example, and the seeds share them: they choose other windows, so the intervals speak of these films only. Two things are worth taking along. In real films little is needed to *solve* the quiz: neighbors in time look alike, and averaging pixels takes no understanding. What is solved so cheaply need not teach much (that we have not measured), and large video models hide most of a film, the same places in all its frames, and not a frame here and there. And a network trained on one world is no expert on another: ours does better than chance, as things move smoothly in both, and much worse than pixels. For films of yours, train on films of yours.
+# Three films are an example, and the seeds share them: they choose other windows, so the intervals speak of these films only. The encoder that knows a thousand things does no better than plain pixels here: knowing *what* is in a frame says little about *when* it was. Two things are worth taking along. In real films little is needed to *solve* the quiz: neighbors in time look alike, and averaging pixels takes no understanding. What is solved so cheaply need not teach much (that we have not measured), and large video models hide most of a film, the same places in all its frames, and not a frame here and there. And a network trained on one world is no expert on another: ours does better than chance, as things move smoothly in both, and much worse than pixels. For films of yours, train on films of yours.
 
 # %% [markdown]
 # ## Dig deeper
@@ -1216,7 +1218,7 @@ for name, what in [("masked", "Drawing the missing frames"), ("latent", "Guessin
 
 # %% [markdown]
 # At this size, with the same steps and the settings that were found for the quiz, both teach verbs, and less than choosing does. Don't carry that order over to models a thousand times larger; other settings may change it here, too.
-# The row before the last holds the classic failure. Its target comes from the very network that is trained: no slow copy, the gradient runs through, nothing brings the target to a fixed scale. (It got half the steps.) Then latent prediction has a perfect solution: say the same of every film, and guess that. Its loss falls farther than that of the guarded one, and its features vary in hardly more than one direction: **collapse**. A falling loss is no sign of learning where the network grades itself. (The number of directions is an alarm, no grade: untrained features vary in the most.)
+# The row before the last holds the classic failure. Its target comes from the very network that is trained: no slow copy, the gradient runs through, nothing brings the target to a fixed scale. (It got half the steps.) Then latent prediction has a perfect solution: say the same of every film, and guess that. Its loss falls farther than that of the guarded one, and its features vary in hardly more than one direction: **collapse**. (From the little that still varies a probe names some verbs, so a decent accuracy does not rule it out.) A falling loss is no sign of learning where the network grades itself. (The number of directions is an alarm, no grade: untrained features vary in the most.)
 
 # %%
 if others.records:
@@ -1505,7 +1507,7 @@ lesson.claim(
 )
 
 # %% [markdown]
-# This gain is **efficiency**: captions alone would get there, later. (How much later depends on how seldom people say what is usual; lesson 02.) The panel on the right holds a warning: of what an animal *does*, a single frame tells little, and so does a film to a network that has never watched. Their guesses are counted beside what captions say, and where guesses are bad and captions many, the learner would do better to read only. Seeing helps whoever can see. And mind the left panel: most of the lead over captions alone is there without any watching, for color and size need none. (Part of the lead of films over pictures is plain: eight frames show a color and a size better than one.)
+# This gain is **efficiency**: captions alone would get there, later. (How much later depends on how seldom people say what is usual; lesson 02.) The panel on the right holds a warning: of what an animal *does*, a single frame tells little, and so does a film to a network that has never watched. Their guesses are counted beside what captions say, and where guesses are bad and captions many, the learner would do better to read only. Seeing helps whoever can see. And mind the left panel: most of the lead over captions alone is there without any watching, for color and size need none. The lead of films over pictures is nearly all on the right: of a color eight frames tell no more than one here, of a size a little more.
 
 # %% [markdown]
 # ### Sooner, or at all?
@@ -1616,6 +1618,8 @@ lesson.claim(
 )
 
 # %% [markdown]
+# Mind the left of the figure as well: with few answered questions text and a picture do *worse* than text alone. A picture hardly tells the verb, so it brings more numbers to learn from and little to learn. More data of the wrong kind has a price too.
+#
 # "Multimodal data is more data" mixes the two. Where words could tell, films save words. Where words are silent, no number of words replaces a film, and "how many captions is a film worth?" has no answer.
 
 # %% [markdown]
