@@ -227,7 +227,7 @@ lesson.claim(
 #
 # $$y = W x + \frac{\alpha}{r}\, B A\, x$$
 #
-# $A$ has $r$ rows and as many columns as $x$ has numbers, $B$ brings the $r$ numbers back to the size of $y$. The *rank* $r$ is small, 16 say. $B$ starts at 0, so that the first step starts from the model as it was. $\alpha$ is a constant: dividing by $r$ keeps the added part about as large when you change the rank.
+# $A$ has $r$ rows and as many columns as $x$ has numbers, $B$ brings the $r$ numbers back to the size of $y$. The *rank* $r$ is small, 16 say. $B$ starts at 0, so that the first step starts from the model as it was. $\alpha$ is a constant: dividing by $r$ keeps the added part about as large when you change the rank and leave $\alpha$ alone. (Many recipes set $\alpha = 2r$ instead, ours too; then nothing is divided out, and "Dig deeper" meets what follows.)
 #
 # > **Exercise 2 · `lora_forward`** · ★★☆ · 6 minutes
 # >
@@ -288,7 +288,8 @@ logging.getLogger("bitsandbytes").setLevel(
 from peft import LoraConfig, inject_adapter_in_model
 
 torch.manual_seed(0)
-layer = copy.deepcopy(lm.model.model.layers[0].self_attn.q_proj) if lm else nn.Linear(576, 576, bias=False)
+layer = lm.model.model.layers[0].self_attn.q_proj if lm else nn.Linear(576, 576, bias=False)
+layer = copy.deepcopy(getattr(layer, "frozen", layer))  # without the adapter that section 6 puts there
 mine = LoRA(layer.float().cpu(), rank=16, alpha=32)
 holder = nn.Module()
 holder.q_proj = copy.deepcopy(mine.frozen)
@@ -375,7 +376,7 @@ plots.table(
 # | **LoRA** | gradients, optimizer, the reference's copy, some activations | fewer numbers to learn with |
 # | **precomputed reference**: its log-probabilities once, beforehand | the reference's copy | a pass over the data before the start |
 # | **8-bit optimizer**: AdamW's two means in one byte each | optimizer | rounding |
-# | **loss in chunks**: the logits of a few hundred tokens at a time, never all of them | logits | a little time; the trainer must offer it |
+# | **loss in chunks**: the logits of 256 tokens at a time, not of all at once | logits | a little time; the trainer must offer it |
 # | **16-bit numbers** | weights, gradients, reference and optimizer by half, activations by less; not the logits, whose loss stays in 32 bits | section 5 |
 # | **QLoRA**: LoRA on frozen weights of 4 bits | weights | rounding, and time to unpack them |
 #
@@ -440,10 +441,11 @@ lesson.claim(
 # Read it from top to bottom, and watch *which color* shrinks.
 #
 # - The second bar is a smaller training, not the same one: two rows instead of eight. The third adds up gradients over four passes; for that they must all be kept, so some memory comes back. For SFT and DPO that is the training with eight rows again; for KTO almost, as its z₀ remains that of two rows.
-# - Checkpointing takes from the activations, the loss in chunks from the logits. Where neither is the highest moment any more, such a rung saves little, although it works: the peak has moved to another moment.
+# - Checkpointing takes from the activations. Where those do not make the highest moment any more, it saves little, although it works: the peak has moved to another moment.
+# - The loss in chunks takes nothing here: two rows of 128 tokens are just one chunk of 256, so all logits are there at once as before. With four rows of 512 tokens, in the table above, it takes nearly a gigabyte.
 # - After that only parameters are left, and it is the turn of the rungs that save those: the copy, the optimizer, at last all but the frozen weights.
 #
-# (One bar is a CPU's own: bitsandbytes, which has the 8-bit optimizer, cannot update in 8 bits there and unpacks whole tensors on the way. On a card this rung saves more; the calculator below counts as on a card.)
+# (Two rungs of the table are missing: 16-bit numbers wait for section 5, and weights of 4 bits for a GPU. And one bar is a CPU's own: bitsandbytes, which has the 8-bit optimizer, cannot update in 8 bits there and unpacks whole tensors on the way. On a card this rung saves more; the calculator below counts as on a card.)
 #
 # The order is ours. Start with the largest part *you* have.
 
@@ -452,7 +454,11 @@ lesson.claim(
 #
 # The same for other models, cards and methods. Each bar below the first is the training with *one* rung added, the best rung first; the dashed line is the card. The sentence below also counts what a GPU needs besides: about 0.6 GB for itself and a tenth lost between tensors, which are assumptions, not measurements.
 #
-# A rung may also cost memory: with few tokens, chunks can hold more than they save. Try: Does the order of the rungs stay the same with 128 tokens in a row? With Qwen's vocabulary? For LoRA, which rung is now worth nothing? Find the longest rows that an 8 GB card takes for the 360M model.
+# A rung may also cost memory: with few tokens there is one chunk only, and its bookkeeping comes on top. Try: Does the order of the rungs stay the same with 128 tokens in a row? With Qwen's vocabulary? For LoRA, which rung is now worth nothing?
+#
+# A puzzle: KTO with LoRA of the 360M model, four rows, a card of 8 GB. What are the longest rows that fit, and which of the three boxes do they need?
+#
+# <details><summary>Answer</summary>2,048 tokens, and only with all three boxes ticked: 7.4 GB. Without checkpointing 512 is the end; with it alone, 1,024.</details>
 
 # %%
 lesson.widget("calculator")
@@ -818,6 +824,14 @@ def with_lora(model: nn.Module, rank: int) -> nn.Module:
 from helpers.models.memory import give_back
 
 
+def without_lora(model: nn.Module) -> nn.Module:
+    """The model itself, its adapters taken off again, so that the next cell can run twice."""
+    for layer in model.model.layers:
+        for name, module in list(layer.self_attn.named_children()):
+            setattr(layer.self_attn, name, getattr(module, "frozen", module))
+    return model
+
+
 def switched(model: nn.Module, on: bool) -> None:
     """Switch all adapters off, or on again: with alpha = 0 nothing is added."""
     for module in model.modules():
@@ -856,7 +870,7 @@ on_cpu = lm is not None and current_tier().device == "cpu"
 if on_cpu:
     give_back()
     torch.manual_seed(0)
-    adapted = with_lora(lm.model, rank=8)
+    adapted = with_lora(without_lora(lm.model), rank=8)
     optimizer = torch.optim.AdamW(
         [p for p in adapted.parameters() if p.requires_grad], lr=1e-3, weight_decay=0.0
     )
@@ -1005,6 +1019,8 @@ plots.table(
 )
 
 # %% [markdown]
+# The brackets name the moment of the step, not the owner: activations that wait while the reference reads its rows are the trained model's own.
+#
 # It fits, with the batch as it was and the result the same: these rungs cost time, and nothing else. (The last message names whatever came on top when the card was full. If that cannot be made smaller, look for the part beneath it that can be done without: here the reference's copy.)
 #
 # A second trap comes *after* the error. In a notebook an exception is kept, with its traceback, with the variables of every function that it went through, with their tensors. So the memory is not given back, and the smaller training fails as well.
@@ -1301,7 +1317,7 @@ if ranked.records:
     )
 
 # %% [markdown]
-# Compare the factor with that of the ranks. It is no sign of what rank 1 *could* learn. $\alpha / r$ is 2 for both, AdamW moves every entry of $B$ by about the learning rate, and $B A x$ adds up $r$ such moves: so in the first steps the same learning rate would be a step about $r$ times as long. That would explain the factor; it was not tested with other learning rates. Still: whoever compares ranks at one learning rate compares learning rates. In accuracy, which asks for the direction only, rank 1 is not behind; with sixteen held-out records a seed the interval is too wide to call them equal. (An interval is symmetric, so it may run past 1.)
+# Compare the factor with that of the ranks. It is no sign of what rank 1 *could* learn. Our $\alpha$ grows with the rank, so $\alpha / r$ is 2 for both and the division of section 3 evens nothing out; AdamW moves every entry of $B$ by about the learning rate, and $B A x$ adds up $r$ such moves: so in the first steps the same learning rate would be a step about $r$ times as long. That would explain the factor; it was not tested with other learning rates. Still: whoever compares ranks at one learning rate compares learning rates. In accuracy, which asks for the direction only, rank 1 is not behind; with sixteen held-out records a seed the interval is too wide to call them equal. (An interval is symmetric, so it may run past 1.)
 
 # %% [markdown]
 # ### On a GPU
@@ -1458,4 +1474,4 @@ lesson.quiz("recap")
 # **References.** Hu et al., *LoRA: low-rank adaptation of large language models*, 2021. Dettmers et al., *QLoRA: efficient finetuning of quantized LLMs*, 2023, and *8-bit optimizers via block-wise quantization*, 2021. Micikevicius et al., *Mixed precision training*, 2017 (master weights and loss scaling). Chen et al., *Training deep nets with sublinear memory cost*, 2016 (checkpointing). Kaplan et al., *Scaling laws for neural language models*, 2020 (two operations per parameter and token). Ethayarajh et al., *KTO: model alignment as prospect theoretic optimization*, 2024.
 
 # %% tags=["volatile"]
-lesson.recap(peak=f"{guessed_peak / GIGA:.1f} GB", rung=max(saved, key=saved.get))
+lesson.recap(peak=f"{guessed_peak / GIGA:.1f} GB", rung=f"{max(saved, key=saved.get)}, as the planner has it")

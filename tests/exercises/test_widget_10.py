@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
 from helpers.exercises import e10_small_gpu as e10
+from helpers.lesson.memory_bars import GIGA
 from helpers.models.planner import Job, on_gpu
 
 KTO = Job(method="kto", reference="copy", batch=4, sequence=512)
@@ -97,3 +99,19 @@ def test_the_best_rung_stands_first(trained: str):
     job = Job(method="kto", trained=trained, reference=reference, batch=8, sequence=1024)
     best = min(e10.rungs(job).items(), key=lambda rung: on_gpu(rung[1]))[0]
     assert f"helps most is “{best}”" in html
+
+
+def test_the_lesson_s_puzzle_has_the_answer_that_it_gives():
+    """KTO with LoRA, 360M, four rows, 8 GB: 2,048 tokens with all boxes only, 1,024 with checkpointing."""
+
+    def wants(sequence: int, sixteen_bits: bool, checkpointing: bool, precomputed: bool) -> float:
+        job = e10._job("SmolLM2-360M", "kto", "lora", 4, sequence, sixteen_bits, checkpointing, precomputed)
+        return on_gpu(job) / GIGA
+
+    boxes = list(product([False, True], repeat=3))
+    fits = {s: [box for box in boxes if wants(s, *box) <= 8] for s in (512, 1024, 2048)}
+    assert fits[2048] == [(True, True, True)]
+    assert round(wants(2048, True, True, True), 1) == 7.4
+    assert (False, True, False) in fits[1024]
+    assert not any(box for box in fits[1024] if not box[1])
+    assert (False, False, False) in fits[512]

@@ -943,6 +943,10 @@ def batch_of_fractions(free_bytes: float, length: int, vocabulary: int, numbers:
     return max(0.0, free_bytes / (length * vocabulary * numbers * copies))
 
 
+def batch_as_float(free_bytes: float, length: int, vocabulary: int, numbers: int, copies: int) -> float:
+    return max(0.0, free_bytes // (length * vocabulary * numbers * copies))
+
+
 def batch_at_least_one(free_bytes: float, length: int, vocabulary: int, numbers: int, copies: int) -> int:
     return max(1, int(free_bytes // (length * vocabulary * numbers * copies)))
 
@@ -1548,6 +1552,7 @@ WRONG: dict[str, list[Callable[..., Any]]] = {
         batch_one_copy,
         batch_of_four_bytes,
         batch_of_fractions,
+        batch_as_float,
         batch_at_least_one,
     ],
     "lora_forward": [
