@@ -229,11 +229,13 @@ def _read(path: Path) -> dict[str, Any] | None:
     """The notebook in a file as plain JSON, or None if nbgrader could not read it. Nothing in it is run."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        usable = content["nbformat"] == 4 and isinstance(content["metadata"], dict)
+        usable = content["nbformat"] == 4 and isinstance(content["nbformat_minor"], int)
+        usable = usable and isinstance(content["metadata"], dict)
         for cell in content["cells"]:
             "".join(cell["source"]).encode()
             usable = usable and isinstance(cell["metadata"], dict)
             usable = usable and cell["cell_type"] in ("code", "markdown", "raw")
+            usable = usable and isinstance(cell.get("outputs", []), list)
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None
     return content if usable else None

@@ -189,6 +189,8 @@ def test_a_broken_file_is_set_aside_whole(course: Path, text: str) -> None:
     [
         lambda notebook: notebook.update(metadata=[1]),
         lambda notebook: notebook.update(nbformat="4"),
+        lambda notebook: notebook.pop("nbformat_minor"),
+        lambda notebook: notebook["cells"][3].update(outputs=3),
         lambda notebook: notebook["cells"][3].pop("source"),
         lambda notebook: notebook["cells"][3].update(source=[1]),
         lambda notebook: notebook["cells"][3].update(source="\ud800"),
