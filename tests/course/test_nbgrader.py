@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -7,12 +8,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from helpers import settings
-from helpers.course import nbgrader
+from helpers.course import build, nbgrader
 from helpers.lesson.checks import Check, Property, check_exercise, close
 from helpers.lesson.reference import reference
 from helpers.manifest import load
@@ -74,6 +76,8 @@ def judged(attempt: Any) -> None:
 def test_a_right_attempt_passes_whatever_it_writes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     judged(double)
     assert capsys.readouterr().err == ""
+    print("after it", file=sys.stderr)
+    assert capsys.readouterr().err == "after it\n"
 
 
 def untouched(x: int) -> int:
@@ -99,11 +103,27 @@ def test_the_courses_own_solution_earns_nothing() -> None:
 def test_the_export_keeps_the_teachers_own_settings(tmp_path: Path) -> None:
     nbgrader.export(tmp_path, ["07"])
     config = tmp_path / "nbgrader_config.py"
-    compile(config.read_text(), "config", "exec")
     config.write_text("mine")
     nbgrader.export(tmp_path, ["08"])
     assert config.read_text() == "mine"
     assert len(list((tmp_path / "source").iterdir())) == 2
+
+
+def test_the_settings_give_nbgraders_kernels_the_course(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nbgrader.export(tmp_path, ["07"])
+    monkeypatch.setenv("PYTHONPATH", "mine")
+    path, c = tmp_path / "nbgrader_config.py", SimpleNamespace()
+    c.CourseDirectory, c.ClearSolutions, c.Execute = (SimpleNamespace() for _ in range(3))
+    exec(path.read_text(), {"get_config": lambda: c, "__file__": str(path)})
+    assert os.environ["PYTHONPATH"].split(os.pathsep) == [str(settings.ROOT), "mine"]
+    assert c.CourseDirectory.root == str(tmp_path)
+    assert c.Execute.timeout == nbgrader.SECONDS
+    # What stands in the released notebook is what stands in the learner's copy.
+    assert c.ClearSolutions.code_stub["python"] in build.strip_solutions(
+        "def f():\n    # BEGIN SOLUTION\n    # END SOLUTION"
+    ).replace("    ", "")
 
 
 def test_what_the_teacher_changed_in_an_assignment_is_kept(
@@ -426,13 +446,16 @@ os.stat = stat
 """
 
 
-def find(folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run the cell in a folder where nothing of the course can be imported."""
-    cell = kinds(nbgrader.source_notebook(ENTRY, MANIFEST))["find"][0].source
+def find(
+    folder: Path, home: Path, then: str, version: str = MANIFEST.version, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the cell, and a line after it, in a folder where nothing of the course can be imported."""
+    manifest = dataclasses.replace(MANIFEST, version=version)
+    cell = kinds(nbgrader.source_notebook(ENTRY, manifest))["find"][0].source
     return subprocess.run(
-        [sys.executable, "-c", f"{LOCKED}\n{cell}\nprint(Path(helpers.__file__).parents[1])"],
+        [sys.executable, "-c", f"{LOCKED}\n{cell}\n{then}"],
         cwd=folder,
-        env={"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **more},
         capture_output=True,
         text=True,
         check=False,
@@ -447,7 +470,30 @@ def test_students_find_the_course_in_their_home_and_nothing_else_of_its_name(tmp
     work = home / "work"
     work.mkdir()
     (work / "helpers.py").write_text("")
-    done = find(work, home)
+    done = find(work, home, "print(Path(helpers.__file__).parents[1])")
     assert done.stdout == f"{settings.ROOT}\n", done.stderr
     (home / "the course").unlink()
-    assert "was not found; ask your teacher" in find(work, home).stderr
+    assert "was not found; ask your teacher" in find(work, home, "").stderr
+
+
+def test_a_graded_run_is_small_and_has_nobodys_progress(tmp_path: Path) -> None:
+    (tmp_path / "course").symlink_to(settings.ROOT)
+    then = (
+        "from helpers import settings as s\n"
+        "print(s.smoke(), s.home(), s.progress_path(), s.shared_cache(), sep='\\n')"
+    )
+    graded = find(tmp_path, tmp_path, then, NBGRADER_EXECUTION="autograde").stdout.splitlines()
+    assert graded[0] == "True"
+    assert not Path(graded[1]).is_relative_to(tmp_path)
+    assert Path(graded[2]).parent == Path(graded[1])
+    assert Path(graded[3]).is_relative_to(tmp_path)  # built once, for all
+    own = find(tmp_path, tmp_path, then).stdout.splitlines()
+    assert own[0] == "False"
+    assert Path(own[2]).is_relative_to(tmp_path)
+    full = find(tmp_path, tmp_path, then, NBGRADER_EXECUTION="autograde", COURSE_SMOKE="0")
+    assert full.stdout.startswith("False")
+
+
+def test_a_course_of_another_version_is_said(tmp_path: Path) -> None:
+    (tmp_path / "course").symlink_to(settings.ROOT)
+    assert "is of course version 0.0.9" in find(tmp_path, tmp_path, "", version="0.0.9").stdout
