@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -57,6 +58,29 @@ def test_points_are_the_stars_on_the_cards() -> None:
         "check_kto_loss": 2,
         "check_apo_down_loss": 1,
     }
+
+
+def test_a_check_is_locked_and_a_solution_is_the_students() -> None:
+    found = kinds(nbgrader.source_notebook(ENTRY, MANIFEST))
+    marks = {kind: {roles(cell) for cell in cells} for kind, cells in found.items()}
+    assert marks == {
+        "find": {(False, False, True)},
+        "solution": {(False, True, False)},
+        "check": {(True, False, True)},
+    }
+
+
+def roles(cell: Any) -> tuple[bool, bool, bool]:
+    mark = cell.metadata["nbgrader"]
+    return mark["grade"], mark["solution"], mark["locked"]
+
+
+def test_a_graded_cell_raises_where_its_check_gives_the_reference() -> None:
+    cell = kinds(nbgrader.source_notebook(ENTRY, MANIFEST))["check"][0]
+    for given, says in ((lambda attempt: attempt, None), (lambda attempt: double, "0 points")):
+        names = {"dpo_loss": untouched, "lesson": SimpleNamespace(check=given)}
+        with pytest.raises(AssertionError, match=says) if says else contextlib.nullcontext():
+            exec(cell.source, names)
 
 
 CHECK = Check("double", [Property("doubles", lambda f: close(f(2), 4, "the result"))])
@@ -482,7 +506,8 @@ def test_a_graded_run_is_small_and_has_nobodys_progress(tmp_path: Path) -> None:
         "from helpers import settings as s\n"
         "print(s.smoke(), s.home(), s.progress_path(), s.shared_cache(), sep='\\n')"
     )
-    graded = find(tmp_path, tmp_path, then, NBGRADER_EXECUTION="autograde").stdout.splitlines()
+    teachers = {"COURSE_PROGRESS": str(tmp_path / "mine.json")}
+    graded = find(tmp_path, tmp_path, then, NBGRADER_EXECUTION="autograde", **teachers).stdout.splitlines()
     assert graded[0] == "True"
     assert not Path(graded[1]).is_relative_to(tmp_path)
     assert Path(graded[2]).parent == Path(graded[1])
