@@ -75,6 +75,17 @@ def roles(cell: Any) -> tuple[bool, bool, bool]:
     return mark["grade"], mark["solution"], mark["locked"]
 
 
+def test_an_exercise_without_a_check_is_said_to_its_author(tmp_path: Path) -> None:
+    source = ENTRY.source(tmp_path)
+    source.parent.mkdir(parents=True)
+    source.write_text(
+        "# %% [markdown]\n# # A\n# > **Exercise 1 · `f`** · ★☆☆ · 5 minutes\n"
+        "# %%\ndef f():\n    # BEGIN SOLUTION\n    return 1\n    # END SOLUTION\n"
+    )
+    with pytest.raises(CourseError, match=r"Lesson 07 has solutions of \['f'\] and checks of \[\]"):
+        nbgrader.source_notebook(ENTRY, MANIFEST, tmp_path)
+
+
 def test_a_graded_cell_raises_where_its_check_gives_the_reference() -> None:
     cell = kinds(nbgrader.source_notebook(ENTRY, MANIFEST))["check"][0]
     for given, says in ((lambda attempt: attempt, None), (lambda attempt: double, "0 points")):
