@@ -97,3 +97,23 @@ def test_a_learners_notes_are_kept_and_an_untouched_notebook_is_written_again(tm
     nbformat.write(made, path)
     catchup.run("08", settings.ROOT, tmp_path)
     assert [notebook.cells[-1].source for notebook in kept] == ["my note"]
+
+
+def test_the_status_is_that_of_the_models(tmp_path, monkeypatch):
+    monkeypatch.setattr(warm, "run", lambda: 1)
+    assert catchup.run("08", settings.ROOT, tmp_path) == 1
+
+
+def test_it_takes_objectives_and_points_and_no_limits(tmp_path):
+    (entry,) = MANIFEST.choose(["07"])
+    source = entry.source(tmp_path)
+    source.parent.mkdir(parents=True)
+    cells = [
+        "# %% [markdown]\n# # A\n#\n# - can\n",
+        "# %% [markdown]\n# ## Recap\n#\n# - point\n#\n# **Limits of this demo.**\n#\n# - limit\n",
+    ]
+    source.write_text("".join(cells))
+    assert catchup.takeaways(entry, MANIFEST, tmp_path) == ("- can", "- point")
+    source.write_text(cells[0])
+    with pytest.raises(CourseError, match="says no objectives, or no points in its recap"):
+        catchup.takeaways(entry, MANIFEST, tmp_path)
