@@ -31,7 +31,7 @@ def entry(cache: Path, name: str, text: str = "weights") -> Path:
 def root(tmp_path):
     """A small course with what a learner and tools leave beside its files."""
     root = tmp_path / "a course"
-    learners = ("my_pictures/a.png", "my_films/a.mp4", ".venv/bin/python", "build/x")
+    learners = ("my_pictures/a.png", "my_films/a.mp4", ".venv/bin/python", "build/x", ".ruff_cache/x")
     for name in ("README.md", "helpers/a.py", "helpers/__pycache__/a.pyc", *learners):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
