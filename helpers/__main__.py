@@ -166,8 +166,11 @@ def _lab(rest: list[str]) -> int:
     if not any(argument.endswith(".ipynb") for argument in rest):
         # An address to open, not a file: a file would make its own folder the root.
         command.append(f"--LabApp.default_url=/lab/tree/notebooks/{load().lessons[0].name}.ipynb")
+    # So that a kernel has the course also where somebody skips a notebook's first cell.
+    paths = filter(None, [str(settings.ROOT), os.environ.get("PYTHONPATH")])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     try:
-        return subprocess.run([*command, *rest], check=False).returncode
+        return subprocess.run([*command, *rest], env=environment, check=False).returncode
     except KeyboardInterrupt:
         return 0
 

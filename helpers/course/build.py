@@ -292,7 +292,7 @@ def with_executed_outputs(
 # --- the whole course ---------------------------------------------------------------------------------------
 
 
-def _worked_in(path: Path) -> bool:
+def worked_in(path: Path) -> bool:
     """Whether a learner's copy holds work that a rebuild would destroy; an unreadable one may.
 
     Every build, committed or not, names a cell by the hash of its text. So a cell that someone has added or
@@ -329,7 +329,7 @@ def keep_outputs(entry: LessonEntry, manifest: Manifest, executed: Any, root: Pa
     _write(entry.solution(root), with_executed_outputs(entry, manifest, executed, root))
 
 
-def _keep_aside(path: Path, root: Path) -> None:
+def keep_aside(path: Path, root: Path) -> None:
     aside = root / _KEPT
     aside.mkdir(parents=True, exist_ok=True)
     number = 1
@@ -345,8 +345,8 @@ def build(root: Path = settings.ROOT) -> None:
     changed = []
     for entry in manifest.lessons:
         learner = to_text(notebook(entry, manifest, root, solution=False))
-        if _worked_in(entry.learner(root)):
-            _keep_aside(entry.learner(root), root)
+        if worked_in(entry.learner(root)):
+            keep_aside(entry.learner(root), root)
         changed += [entry.learner(root)] * _write(entry.learner(root), learner)
         changed += [entry.solution(root)] * _write(
             entry.solution(root), _solution_text(entry, manifest, root)
@@ -370,8 +370,8 @@ def stale(root: Path = settings.ROOT) -> list[str]:
         }
         for path, text in expected.items():
             if not path.exists() or path.read_bytes() != text.encode():
-                worked_in = path == learner and _worked_in(path)
-                what = f"may hold work of yours, which is kept in {_KEPT}/" if worked_in else "is stale"
+                holds_work = path == learner and worked_in(path)
+                what = f"may hold work of yours, which is kept in {_KEPT}/" if holds_work else "is stale"
                 problems.append(f"{path.relative_to(root)} {what}; run: {REBUILD}")
         if _committed(solution)[1] != code_hash(plain):
             problems.append(

@@ -13,6 +13,7 @@ from typing import Any
 
 from helpers import settings
 from helpers.course import build
+from helpers.course.stick import explained
 from helpers.manifest import LessonEntry, Manifest, load
 from helpers.settings import CourseError
 
@@ -38,13 +39,14 @@ def run(lesson: str, root: Path = settings.ROOT, build_dir: Path | None = None) 
     if not before:
         raise CourseError(f"Nothing comes before {target.heading}: open it and begin.")
     path = (build_dir or root / "build") / "catchup" / f"to_{target.id}.ipynb"
+    text = build.to_text(notebook(target, before, manifest, root))
     try:
+        if build.worked_in(path):
+            build.keep_aside(path, root)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(build.to_text(notebook(target, before, manifest, root)), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise CourseError(
-            f"{path.parent} cannot be written to ({error.strerror}); copy the course to a folder of your own."
-        ) from None
+        raise explained(error, path.parent, "copy the course to a folder of your own") from None
     print(f"Read {path} (about {minutes(before, manifest, root)} minutes), then open {target.heading}.")
     return warm.run()
 
@@ -126,7 +128,7 @@ def notebook(
             f"{entry.minutes_core} minutes in class"
         )
     sections.append(f"## Go on\n\n[{target.heading}](../../notebooks/{target.name}.ipynb)")
-    made = v4.new_notebook(cells=[v4.new_markdown_cell(text) for text in sections])
-    for number, cell in enumerate(made.cells):
-        cell["id"] = f"catch-up-{number}"
-    return made
+    cells = [v4.new_markdown_cell(text, id=build.cell_name("markdown", text)) for text in sections]
+    # With a lesson's kernel JupyterLab need not ask for one.
+    kernel = build.notebook(target, manifest, root, solution=False).metadata
+    return v4.new_notebook(cells=cells, metadata=kernel)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from helpers import settings
 from helpers.course.shell import document, markdown_html
+from helpers.course.stick import explained
 from helpers.settings import CourseError
 
 LONG = 900  # words: more do not fit on one page
@@ -55,13 +56,12 @@ def write(root: Path = settings.ROOT) -> list[Path]:
     """Write the page of every sheet in classroom/sheets.
 
     Raises:
-        CourseError: if there is none, or one cannot be read.
+        CourseError: if there is none, one cannot be read, or the pages cannot be written.
     """
     sources = sorted((root / "classroom" / "sheets").glob("*.md"))
     if not sources:
         raise CourseError("There are no sheets: classroom/sheets has no Markdown file.")
     folder = root / "build" / "sheets"
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for source in sources:
         try:
@@ -69,7 +69,12 @@ def write(root: Path = settings.ROOT) -> list[Path]:
         except UnicodeDecodeError:
             raise CourseError(f"{source.name} is not UTF-8 text; save it as such.") from None
         path = folder / f"{source.stem}.html"
-        path.write_text(sheet(text), encoding="utf-8")
+        page = sheet(text)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise explained(error, folder, "copy the course to a folder of your own") from None
         written.append(path)
     return written
 

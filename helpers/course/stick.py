@@ -65,7 +65,7 @@ def fill(folder: Path, root: Path = settings.ROOT) -> int:
         text = _README.format(python=python, platform=platform, served="; ".join(served))
         (folder / "README.txt").write_text(text, encoding="utf-8")
     except OSError as error:
-        raise _explained(error, folder) from error
+        raise explained(error, folder) from error
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9
     print(f"All is in {folder} ({size:.1f} GB). Its README.txt says what a learner types.")
     print(f"It serves {'; '.join(served)}. For other machines, run this command again on one of them.")
@@ -81,7 +81,7 @@ def take_cache(folder: Path) -> int:
     try:
         _copy_entries(folder / "cache", settings.cache_dir())
     except OSError as error:
-        raise _explained(error, settings.cache_dir()) from error
+        raise explained(error, settings.cache_dir()) from error
     return 0
 
 
@@ -100,13 +100,14 @@ def _require_room(folder: Path) -> None:
         )
 
 
-def _explained(error: OSError, folder: Path) -> CourseError:
+def explained(error: OSError, folder: Path, advice: str = "name another folder") -> CourseError:
+    """One sentence for a folder that could not be written."""
     # Copying a whole folder reports its files' errors only as text.
     if error.errno in {errno.ENOSPC, errno.EDQUOT} or "No space left" in str(error):
         return CourseError(
             f"The disk of {folder} is full; make room and run the same command again: what is there stays."
         )
-    return CourseError(f"{folder} cannot be written to ({error.strerror or error}); name another folder.")
+    return CourseError(f"{folder} cannot be written to ({error.strerror or error}); {advice}.")
 
 
 def _copy_course(root: Path, target: Path) -> None:
@@ -115,7 +116,7 @@ def _copy_course(root: Path, target: Path) -> None:
     for path in _files(root):
         relative = path.relative_to(root)
         kept.add(relative)
-        _copy_file(path, target / relative)
+        copy_file(path, target / relative)
     for path in list(_files(target)):
         if path.relative_to(target) not in kept:
             path.unlink()
@@ -129,7 +130,7 @@ def _files(root: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in files if not name.endswith(".pyc"))
 
 
-def _copy_file(source: Path, target: Path) -> None:
+def copy_file(source: Path, target: Path) -> None:
     """Copy whole or not at all; a file of the same size and age is there already."""
     if target.exists():
         old, new = target.stat(), source.stat()

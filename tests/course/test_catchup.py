@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
 
 from helpers import settings
-from helpers.course import catchup, warm
+from helpers.course import build, catchup, warm
 from helpers.manifest import load
 from helpers.settings import CourseError
 
@@ -27,6 +29,7 @@ def test_every_start_has_a_notebook_that_leads_on(entry, tmp_path, capsys):
     path = tmp_path / "catchup" / f"to_{entry.id}.ipynb"
     made = nbformat.read(path, 4)
     nbformat.validate(made)
+    assert made.metadata.kernelspec.name == "python3"  # else JupyterLab asks for a kernel first
     text = "\n".join(cell.source for cell in made.cells)
     before = catchup.lessons_before(entry, MANIFEST)
     headings = [f"## {lesson.heading}" for lesson in before]
@@ -68,3 +71,49 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "catchup").touch()
     with pytest.raises(CourseError, match="cannot be written to"):
         catchup.run("08", settings.ROOT, tmp_path)
+
+
+def test_a_full_disk_is_said_as_such(tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(CourseError, match="is full; make room and run the same command again"):
+        catchup.run("08", settings.ROOT, tmp_path)
+
+
+def test_a_learners_notes_are_kept_and_an_untouched_notebook_is_written_again(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(build, "keep_aside", lambda path, root: kept.append(nbformat.read(path, 4)))
+    path = tmp_path / "catchup" / "to_08.ipynb"
+    for _ in range(2):
+        catchup.run("08", settings.ROOT, tmp_path)
+    made = nbformat.read(path, 4)
+    made.metadata["language_info"] = {"name": "python"}  # as JupyterLab saves it
+    nbformat.write(made, path)
+    catchup.run("08", settings.ROOT, tmp_path)
+    assert not kept
+    made.cells.append(nbformat.v4.new_markdown_cell("my note"))
+    nbformat.write(made, path)
+    catchup.run("08", settings.ROOT, tmp_path)
+    assert [notebook.cells[-1].source for notebook in kept] == ["my note"]
+
+
+def test_the_status_is_that_of_the_models(tmp_path, monkeypatch):
+    monkeypatch.setattr(warm, "run", lambda: 1)
+    assert catchup.run("08", settings.ROOT, tmp_path) == 1
+
+
+def test_it_takes_objectives_and_points_and_no_limits(tmp_path):
+    (entry,) = MANIFEST.choose(["07"])
+    source = entry.source(tmp_path)
+    source.parent.mkdir(parents=True)
+    cells = [
+        "# %% [markdown]\n# # A\n#\n# - can\n",
+        "# %% [markdown]\n# ## Recap\n#\n# - point\n#\n# **Limits of this demo.**\n#\n# - limit\n",
+    ]
+    source.write_text("".join(cells))
+    assert catchup.takeaways(entry, MANIFEST, tmp_path) == ("- can", "- point")
+    source.write_text(cells[0])
+    with pytest.raises(CourseError, match="says no objectives, or no points in its recap"):
+        catchup.takeaways(entry, MANIFEST, tmp_path)

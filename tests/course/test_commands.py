@@ -130,6 +130,18 @@ def test_arguments_are_handed_on(monkeypatch):
     assert "--LabApp.news_url=None" in lab
 
 
+def test_kernels_of_the_lab_have_the_course_without_a_notebooks_first_cell(monkeypatch):
+    calls = record(monkeypatch, subprocess, "run", subprocess.CompletedProcess([], 0))
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    commands.main(["lab"])
+    monkeypatch.setenv("PYTHONPATH", "mine")
+    commands.main(["lab"])
+    assert [call[1]["env"]["PYTHONPATH"] for call in calls] == [
+        str(settings.ROOT),
+        f"{settings.ROOT}{os.pathsep}mine",
+    ]
+
+
 @pytest.mark.parametrize(
     ("error", "status", "told"),
     [

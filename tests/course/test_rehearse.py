@@ -34,8 +34,8 @@ def test_only_what_is_named_runs(place, monkeypatch, wanted, files):
 
     def record(command, **settings):
         commands.append(command)
-        return subprocess.CompletedProcess(command, 0)
+        return subprocess.CompletedProcess(command, 5)
 
     monkeypatch.setattr(subprocess, "run", record)
-    assert rehearse.run(wanted, place) == 0
+    assert rehearse.run(wanted, place) == 5
     assert [name.rsplit("rehearse_", 1)[1] for name in commands[0][4:]] == [f"{name}.py" for name in files]

@@ -35,3 +35,17 @@ def test_no_sheets_and_a_broken_one_are_one_sentence_each(tmp_path: Path) -> Non
     (folder(tmp_path) / "bad.md").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CourseError, match=r"bad\.md is not UTF-8"):
         sheets.write(tmp_path)
+
+
+def test_much_text_is_set_smaller_and_nothing_is_not_a_page_without_a_title() -> None:
+    assert "<main class='long'>" in sheets.sheet("# A\n\n" + "word " * 1000)
+    assert "<title>Sheet</title>" in sheets.sheet("")
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (folder(tmp_path) / "learner.md").write_text("# A")
+    (tmp_path / "build").touch()
+    with pytest.raises(
+        CourseError, match=r"cannot be written to .*; copy the course to a folder of your own"
+    ):
+        sheets.write(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,8 @@ def entry(cache: Path, name: str, text: str = "weights") -> Path:
 def root(tmp_path):
     """A small course with what a learner and tools leave beside its files."""
     root = tmp_path / "a course"
-    for name in ("README.md", "helpers/a.py", ".venv/bin/python", "build/x", "helpers/__pycache__/a.pyc"):
+    learners = ("my_pictures/a.png", "my_films/a.mp4", ".venv/bin/python", "build/x", ".ruff_cache/x")
+    for name in ("README.md", "helpers/a.py", "helpers/__pycache__/a.pyc", *learners):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
     for name in ("requirements.txt", "requirements-real.txt"):
@@ -83,6 +85,23 @@ def test_again_it_follows_the_course_and_keeps_other_machines(root, pip, tmp_pat
     assert not (folder / "course" / "helpers" / "a.py").exists()
     assert (folder / "course" / "README.md").read_text() == "a newer text"
     assert (folder / setup.SERVED).read_text().splitlines() == sorted([HERE, "Python 3.13 on Windows AMD64"])
+
+
+def test_a_file_of_the_same_size_that_is_newer_is_copied(root, pip, tmp_path):
+    folder = tmp_path / "stick"
+    stick.fill(folder, root)
+    readme, copy = root / "README.md", folder / "course" / "README.md"
+    readme.write_text("readme.MD")
+    os.utime(readme, (copy.stat().st_mtime + 60,) * 2)
+    stick.fill(folder, root)
+    assert copy.read_text() == "readme.MD"
+
+
+def test_models_that_cannot_be_built_stop_it_before_it_serves(root, pip, tmp_path, monkeypatch):
+    monkeypatch.setattr(warm, "run", lambda: 1)
+    with pytest.raises(CourseError, match="The cache could not be built"):
+        stick.fill(tmp_path / "stick", root)
+    assert not (tmp_path / "stick" / setup.SERVED).exists()
 
 
 @pytest.mark.parametrize("where", ["inside", "above"])

@@ -107,7 +107,7 @@ def test_nbgrader_releases_every_lesson_as_the_learners_copy(
     start = time.perf_counter()
     names = [entry.name for entry in load().lessons]
     for entry in load().lessons:
-        run("generate_assignment", entry.name, "--create")
+        run("generate_assignment", entry.name)
     record(lessons_generated=len(names), seconds_to_generate=round(time.perf_counter() - start))
     for entry in load().lessons:
         released = nbformat.read(folder / "release" / entry.name / f"{entry.name}.ipynb", 4)
@@ -145,7 +145,7 @@ def test_three_students_get_exactly_their_points(
     for number in CHOSEN:
         name = _lesson(number).name
         start, before = time.perf_counter(), _cpu_seconds()
-        run("autograde", name, "--create")
+        run("autograde", name)
         seconds[number] = round((time.perf_counter() - start) / 3, 1)
         of_cpu[number] = round((_cpu_seconds() - before) / 3, 1)
         run("generate_feedback", name)
@@ -183,17 +183,25 @@ def test_unfit_files_get_a_sentence_each_and_the_others_are_graded(
     )
     _submit(folder, "fay", number, json.dumps(huge))
     _submit(folder, "gus", number, _lesson(number).learner(settings.ROOT).read_text(encoding="utf-8"))
+    twice = json.loads(whole)
+    place = next(
+        at for at, cell in enumerate(twice["cells"]) if cell["metadata"].get("nbgrader", {}).get("solution")
+    )
+    first = {**twice["cells"][place], "id": "a-first-try", "source": "raise ValueError('a first try')"}
+    twice["cells"].insert(place, first)
+    _submit(folder, "hal", number, json.dumps(twice))
     start = time.perf_counter()
     assert nbgrader.run(folder, look=True) == 1
     record(seconds_to_look=round(time.perf_counter() - start, 1))
     said = capsys.readouterr().out.splitlines()
-    told = [line for line in said if line.startswith(("dora", "emil", "fay", "gus"))]
+    told = [line for line in said if line.startswith(("dora", "emil", "fay", "gus", "hal"))]
     record(sentences=[line.replace(str(folder), "FOLDER") for line in told])
-    assert len(told) == 4
+    assert len(told) == 5
     assert "no notebook that can be read" in told[0]
     assert "of course version '0.0.1'" in told[1]
     assert "held 100 MB" in told[2]
     assert "lacks" in told[3]
+    assert "marks put right" in told[4]
     aside = folder / nbgrader.ASIDE
     assert (aside / "dora" / name / f"{name}.ipynb").read_text() == whole[: len(whole) // 2]
     assert (aside / "fay" / name / f"{name}.ipynb").stat().st_size > 100_000_000
@@ -201,5 +209,5 @@ def test_unfit_files_get_a_sentence_each_and_the_others_are_graded(
     run("export", "--to", str(folder / "grades2.csv"))
     with (folder / "grades2.csv").open() as file:
         score = {row["student_id"]: row["score"] for row in csv.DictReader(file) if row["assignment"] == name}
-    assert float(score["fay"]) == float(score["ada"]) > 0
+    assert float(score["hal"]) == float(score["fay"]) == float(score["ada"]) > 0
     assert nbgrader.run(folder, look=True) == 0

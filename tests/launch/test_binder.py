@@ -81,6 +81,17 @@ def test_start_uses_the_containers_share_and_hands_on(
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_start_gives_kernels_the_course_without_a_notebooks_first_cell(tmp_path: Path) -> None:
+    command = ["bash", str(BINDER / "start"), sys.executable, "-c", "import helpers; print(helpers.__file__)"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    for more in ({}, {"PYTHONPATH": "mine"}):
+        done = subprocess.run(
+            command, cwd=tmp_path, env={**environment, **more}, capture_output=True, text=True, check=True
+        )
+        assert done.stdout == f"{settings.ROOT / 'helpers' / '__init__.py'}\n"
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 def test_start_without_a_home_gives_jupyter_another_place(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\necho {tmp_path}\n")

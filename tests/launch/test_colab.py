@@ -199,10 +199,11 @@ def test_running_it_again_fetches_and_installs_nothing(machine):
 def test_the_clone_is_shallow_and_of_the_notebooks_release(machine, source, tmp_path):
     remote = tmp_path / "tagged"
     shutil.copytree(source, remote)
+    subprocess.run([*GIT, str(remote), "commit", "-qm", "two", "--allow-empty"], check=True)
     subprocess.run([*GIT, str(remote), "tag", f"v{__version__}"], check=True)
     (remote / "later.txt").write_text("newer")
     subprocess.run([*GIT, str(remote), "add", "-A"], check=True)
-    subprocess.run([*GIT, str(remote), "commit", "-qm", "two"], check=True)
+    subprocess.run([*GIT, str(remote), "commit", "-qm", "three"], check=True)
     machine.environment["GIT_CONFIG_KEY_0"] = f"url.file://{remote}.insteadOf"
     assert machine.run(cell()).returncode == 0
     fetched = machine.content / "a-course"
@@ -210,6 +211,12 @@ def test_the_clone_is_shallow_and_of_the_notebooks_release(machine, source, tmp_
     command = [*GIT, str(fetched), "rev-list", "--count", "HEAD"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "1"
     assert [path.name for path in machine.content.iterdir()] == ["a-course"]
+
+
+def test_git_speaks_english_and_asks_for_no_password(machine):
+    """Its words are read for the sentence, and nobody could answer it in a notebook."""
+    machine.git('echo "said in $LC_ALL, prompts $GIT_TERMINAL_PROMPT" >&2; exit 1')
+    assert "(said in C, prompts 0)" in sentence(machine.run(cell(), LC_ALL="de_DE.UTF-8"))
 
 
 # --- packages -----------------------------------------------------------------------------------------------
