@@ -255,7 +255,7 @@ def _with_guide(slides: list[Slide], guide: str) -> list[Slide]:
         for first, second, third in rows:
             if title in second.split("; "):
                 hints.append(f"**Minutes {first}.** {third}")
-            elif slide.kind == "exercise" and f" {first.strip('`')} " in title:
+            elif slide.kind == "exercise" and set(re.findall(r"`(\w+)`", first)) & set(title.split()):
                 hints.append(f"**Where it sticks:** {second}. {third}")
         slide.notes = hints + slide.notes
     slides[0].notes.append(guide)

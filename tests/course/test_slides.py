@@ -11,7 +11,7 @@ from nbformat import v4
 from PIL import Image
 
 from helpers import settings
-from helpers.course import deck, shell, slides
+from helpers.course import deck, shell, slide_text, slides
 from helpers.course.deck import Slide
 from helpers.lesson import page
 from helpers.manifest import LessonEntry, load
@@ -173,6 +173,71 @@ def test_a_section_without_a_figure_shows_its_small_table() -> None:
     )
 
 
+BARE = prose("## 2 · Bare")
+
+
+def test_a_heading_waits_for_words_behind_the_code_that_follows_it() -> None:
+    (*_, slide) = section(BARE, code("x = 1", output(**{"text/markdown": "Built."})), prose("Words at last."))
+    assert (slide.kind, slide.title) == ("text", "2 · Bare")
+    assert "Words at last." in slide.body
+    assert slide.notes == ["Built.", "Words at last."]
+
+
+@pytest.mark.parametrize("cell", [prose(CARD.split("\n\n", 1)[1]), code("draw()", image())])
+def test_a_section_without_words_shows_its_heading(cell: Any) -> None:
+    alone, after = section(BARE, cell)[1:]
+    assert (alone.kind, alone.title, alone.body) == ("part", "2 · Bare", "")
+    assert after.kind in ("exercise", "figure")
+
+
+def test_a_section_that_begins_with_a_part_of_it_shows_both_headings() -> None:
+    found = section(prose("## 2 · Bare\n\n### Sub\n\nWords."))[1:]
+    assert [(slide.kind, slide.title) for slide in found] == [("part", "2 · Bare"), ("text", "Sub")]
+
+
+TABLE = "| a | b |\n| --- | --- |\n"
+
+
+def test_a_table_stands_behind_the_words_before_it() -> None:
+    found = made(prose(f"## 1 · A thing\n\nFirst words.\n\n{TABLE}| 1 | 2 |\n\nLast words."))[2:-1]
+    assert [slide.kind for slide in found] == ["text", "table"]
+    assert "First words." in found[0].body
+    assert found[1].notes == ["Last words."]
+
+
+def test_a_table_that_no_slide_holds_is_a_note_of_its_own_section() -> None:
+    large = TABLE + "| 1 | 2 |\n" * 40
+    before, slide = section(prose(f"## 2 · Large\n\nA table is good when\n\n{large}\n- one\n- two"))
+    assert before.notes == ["First words."]
+    assert slide.notes == ["A table is good when", large.strip()]
+    assert "good when" not in slide.body
+    assert "<li>one</li>" in slide.body
+
+
+def test_a_widget_is_one_slide_and_its_sentences_are_notes() -> None:
+    said = [output(**{"text/markdown": f"Sentence {i}."}) for i in range(2)]
+    cell = code("lesson.widget(draw)", output(f"<strong>Move it</strong>{image().data['text/html']}"), *said)
+    (slide,) = section(cell)[1:]
+    assert "Move it" in slide.body
+    assert slide.notes == ["Sentence 0.", "Sentence 1."]
+
+
+def test_many_claims_take_several_slides_and_are_explained_once() -> None:
+    cells = [code("claim()", *[claim("holds", "so it is " * 12)] * 8), prose("How to read them.")]
+    found = section(*cells)[1:]
+    assert [slide.kind for slide in found] == ["claims"] * len(found)
+    assert len(found) > 1
+    assert sum(slide.body.count("✔") for slide in found) == 8
+    assert [slide.notes for slide in found] == [["How to read them."], *[[]] * (len(found) - 1)]
+
+
+def test_a_long_exercise_goes_on_with_the_same_title() -> None:
+    task = "\n".join(f"> - {'a thing to do ' * 12}" for _ in range(12))
+    first, *more = section(prose(f"> **Exercise 1 · `answer`** · 5 minutes\n>\n{task}"))[1:]
+    assert first.title == "Exercise 1 · <code>answer</code> · 5 minutes"
+    assert {slide.title for slide in more} == {f"{first.title} (continued)"}
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -184,7 +249,7 @@ def test_a_section_without_a_figure_shows_its_small_table() -> None:
     ],
 )
 def test_sentences(text: str, expected: list[str]) -> None:
-    assert deck.sentences(text) == expected
+    assert slide_text.sentences(text) == expected
 
 
 # --- the page -----------------------------------------------------------------------------------------------
@@ -221,6 +286,20 @@ def test_the_guide_stands_in_the_notes(tmp_path: Path) -> None:
     assert found[0].notes[0] == "**Minutes 5–9.** Wait for them."
     assert "**Goal.** All see." in found[0].notes[-1]
     assert "begin" not in found[0].notes[-1]
+
+
+def test_the_guide_says_where_an_exercise_sticks() -> None:
+    guide = """| minutes | section | in the room |
+| --- | --- | --- |
+| exercise | where it sticks | what to ask |
+| `other` | there | Why? |
+| `answer` (*Dig deeper*) | here | And now? |"""
+    task = "\n".join(f"> - {'a thing to do ' * 12}" for _ in range(12))
+    cell = prose(f"> **Exercise 1 · `answer`** · 5 minutes\n>\n{task}")
+    first, *more = slides._with_guide(section(cell), guide)[1:]
+    assert first.notes == ["**Where it sticks:** here. And now?"]
+    assert more
+    assert not any("section" in note for slide in more for note in slide.notes)
 
 
 def test_slides_of_lessons_and_their_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
