@@ -11,7 +11,7 @@ from nbformat import v4
 from PIL import Image
 
 from helpers import settings
-from helpers.course import deck, shell, slide_text, slides
+from helpers.course import build, deck, shell, slide_text, slides
 from helpers.course.deck import Slide
 from helpers.lesson import page
 from helpers.manifest import LessonEntry, load
@@ -278,6 +278,11 @@ def test_formulas_become_mathml_and_links_to_files_become_text() -> None:
     assert '<a href="https://a.org">here</a>' in html
 
 
+def test_of_a_picture_that_is_not_on_the_page_only_its_words_remain() -> None:
+    html = shell.markdown_html("![A <b> cat](https://x.org/a.png) and [![a dog](b.png)](https://a.org)")
+    assert html.strip() == '<p>A &lt;b&gt; cat and <a href="https://a.org">a dog</a></p>'
+
+
 def test_the_guide_stands_in_the_notes(tmp_path: Path) -> None:
     guide = tmp_path / "classroom" / "guide" / "00.md"
     guide.parent.mkdir(parents=True)
@@ -319,7 +324,82 @@ def test_slides_of_lessons_and_their_index(tmp_path: Path, monkeypatch: pytest.M
         assert all(f"def {name}(" not in text for name in names)
 
 
-def test_a_solution_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+@pytest.fixture
+def one_lesson(tmp_path: Path) -> LessonEntry:
+    """A course whose first lesson's solution is a small one, executed; the others have none."""
     (tmp_path / "course.toml").symlink_to(settings.ROOT / "course.toml")
-    with pytest.raises(settings.CourseError, match="solution of lesson 00"):
-        slides.lesson_page(load(tmp_path).lessons[0], tmp_path)
+    entry = load(tmp_path).lessons[0]
+    keep(v4.new_notebook(cells=[TITLE, prose("## 1 · A thing"), code("draw()", image())]), entry, tmp_path)
+    return entry
+
+
+def keep(solution: Any, entry: LessonEntry, root: Path) -> None:
+    solution.metadata["course"] = {"executed": build.code_hash(solution)}
+    path = entry.solution(root)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(build.to_text(solution), encoding="utf-8")
+
+
+def test_a_solution_that_is_missing_or_broken_is_one_sentence(
+    one_lesson: LessonEntry, tmp_path: Path
+) -> None:
+    for spoil in (lambda path: path.write_text("<<<<<<< HEAD\n"), Path.unlink):
+        spoil(one_lesson.solution(tmp_path))
+        with pytest.raises(
+            settings.CourseError, match=r"solution of lesson 00 is missing or .* --execute 00"
+        ):
+            slides.write(["00"], tmp_path)
+
+
+def test_a_solution_that_was_not_executed_is_one_sentence(one_lesson: LessonEntry, tmp_path: Path) -> None:
+    assert slides.write(["00"], tmp_path) == [(one_lesson, 5)]
+    path = one_lesson.solution(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace("draw()", "draw(2)"), encoding="utf-8")
+    with pytest.raises(settings.CourseError, match=r"lesson 00 was not executed .* --execute 00$"):
+        slides.write(["00"], tmp_path)
+
+
+def test_a_damaged_picture_is_one_sentence(one_lesson: LessonEntry, tmp_path: Path) -> None:
+    damaged = output('<img src="data:image/png;base64,bm8gcGljdHVyZQ==" alt="None.">')
+    keep(v4.new_notebook(cells=[TITLE, code("draw()", damaged)]), one_lesson, tmp_path)
+    with pytest.raises(settings.CourseError, match=r"lesson 00 holds a damaged picture; run: "):
+        slides.write(["00"], tmp_path)
+
+
+def test_a_guide_that_is_no_text_is_one_sentence(one_lesson: LessonEntry, tmp_path: Path) -> None:
+    guide = tmp_path / "classroom" / "guide" / "00.md"
+    guide.parent.mkdir(parents=True)
+    guide.write_bytes("# Début".encode("latin-1"))
+    with pytest.raises(settings.CourseError, match=r"guide/00\.md is not UTF-8 text"):
+        slides.write(["00"], tmp_path)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_earlier_slides(
+    one_lesson: LessonEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slides.write(["00"], tmp_path)
+    path = tmp_path / "build" / "slides" / f"{one_lesson.name}.html"
+    earlier = path.read_text(encoding="utf-8")
+
+    def half(self: Path, text: str, **_: Any) -> int:
+        with self.open("w", encoding="utf-8") as file:
+            file.write(text[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(settings.CourseError, match=r"00_start_here\.html cannot be written \(No space left"):
+        slides.write(["00"], tmp_path)
+    assert path.read_text(encoding="utf-8") == earlier
+    assert {other.name for other in path.parent.iterdir()} == {path.name, "index.html"}
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(one_lesson: LessonEntry, tmp_path: Path) -> None:
+    (tmp_path / "build").write_text("a file where the folder should be")
+    with pytest.raises(settings.CourseError, match=r"cannot be written .* do the same again"):
+        slides.write(["00"], tmp_path)
+
+
+def test_an_unknown_lesson_is_one_sentence(one_lesson: LessonEntry, tmp_path: Path) -> None:
+    with pytest.raises(settings.CourseError, match=r"no lesson '77'; choose among 00 01"):
+        slides.write(["77"], tmp_path)
+    assert not (tmp_path / "build").exists()
