@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -220,6 +222,23 @@ def test_a_broken_notebook_is_one_sentence(executed, tmp_path):
         site.lay_out(tmp_path / "source", executed.root)
 
 
+def test_a_text_that_is_none_is_one_sentence(executed, tmp_path):
+    path = executed.root / "classroom" / "README.md"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes("# Début".encode("latin-1"))
+    with pytest.raises(CourseError, match=r"^classroom/README\.md is missing or is not UTF-8 text"):
+        site.lay_out(tmp_path / "source", executed.root)
+
+
+def test_copies_that_jupyterlab_keeps_are_no_pages(executed, tmp_path):
+    for name in ("README.md", ".ipynb_checkpoints/README-checkpoint.md"):
+        path = executed.root / "classroom" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("# For a class\n\n[The law](../LICENSE).\n")
+    site.lay_out(tmp_path / "source", executed.root)
+    assert [path.name for path in (tmp_path / "source" / "classroom").rglob("*.md")] == ["index.md"]
+
+
 def test_a_readme_without_a_section_is_one_sentence(executed, tmp_path):
     executed.change("README.md", "## What we found", "## Found")
     with pytest.raises(CourseError, match=r"README\.md has no section 'What we found'"):
@@ -279,6 +298,50 @@ def test_a_failure_leaves_the_earlier_site(executed, quick, monkeypatch):
     with pytest.raises(CourseError, match="No space left on device"):
         site.run(executed.root)
     assert index.read_text() == "earlier"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process that begins in the middle of this one")
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_whoever_is_killed_between_the_moves_loses_no_site(executed, quick, monkeypatch, moves):
+    site.run(executed.root)
+    html = executed.root / "build/site/html"
+    (html / "index.html").write_text("earlier")
+    replace, done = os.replace, []
+
+    def killed(*paths, **_):
+        if len(done) == moves:
+            os._exit(9)
+        done.append(replace(*paths))
+
+    child = os.fork()
+    if not child:
+        os.replace = shutil.rmtree = killed
+        site.run(executed.root)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert html.exists() == (moves != 1)
+
+    def broken(*_):
+        raise CourseError("Sphinx broke.")
+
+    monkeypatch.setattr(site, "_sphinx", broken)
+    with pytest.raises(CourseError, match="Sphinx broke"):
+        site.run(executed.root)
+    assert (html / "index.html").read_text() == ("new" if moves == 2 else "earlier")
+    assert sorted(path.name for path in html.parent.iterdir()) == [".lock", "html"]
+
+
+def test_a_second_build_at_the_same_time_is_refused(executed, quick, monkeypatch):
+    pretend = site._sphinx
+
+    def meanwhile(*arguments):
+        with pytest.raises(CourseError, match=r"is being built in .* already; wait for that"):
+            site.run(executed.root)
+        pretend(*arguments)
+
+    monkeypatch.setattr(site, "_sphinx", meanwhile)
+    assert site.run(executed.root) == 0
+    assert (executed.root / "build/site/html/index.html").read_text() == "new"
 
 
 def test_what_sphinx_complains_about_is_one_sentence(tmp_path, course, monkeypatch):
