@@ -386,9 +386,7 @@ def _text(path: str, root: Path) -> str:
     try:
         return (root / path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise CourseError(
-            f"{path} is missing or is not UTF-8 text; mend it and run that again."
-        ) from None
+        raise CourseError(f"{path} is missing or is not UTF-8 text; mend it and run that again.") from None
 
 
 def lay_out(folder: Path, root: Path = settings.ROOT) -> int:
