@@ -329,10 +329,12 @@ class _Deck:
             self._unread = None
         elif kind == "table" and lines_of(kind, block) <= LINES:
             self._close_lead()
-            self._into.append(Slide("table", self._title, markdown_html(block)))
+            self._into += [Slide("table", self._title, page) for page in pages_of([(kind, block)])]
         elif self._lead is not None:  # a table that no slide holds, and what announces it
             if self._lead and not re.search(r"[.!?…]\W*$", self._lead[-1][1]):
                 self._lead.pop()
+            if not self._lead:
+                self._lead.append(("paragraph", "The table stands in the notebook."))
             self._lead_notes.append(block)
         elif self._into:
             self._into[-1].notes.append(block if kind != "paragraph" else joined)

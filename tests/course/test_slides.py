@@ -211,7 +211,21 @@ def test_a_table_that_no_slide_holds_is_a_note_of_its_own_section() -> None:
     assert before.notes == ["First words."]
     assert slide.notes == ["A table is good when", large.strip()]
     assert "good when" not in slide.body
+    assert "The table stands in the notebook." in slide.body
     assert "<li>one</li>" in slide.body
+
+
+def test_words_that_explain_a_table_do_not_stand_without_it() -> None:
+    large = TABLE + "| 1 | 2 |\n" * 40
+    (slide,) = section(prose(f"## 2 · Large\n\n{large}\nA dash means nothing."))[1:]
+    assert "dash" not in slide.body
+    assert slide.notes == [large.strip(), "A dash means nothing."]
+
+
+def test_a_table_is_set_larger_the_less_there_is_in_it() -> None:
+    few, many = (section(prose(f"{TABLE}{'| 1 | 2 |' + chr(10)}" + "| 1 | 2 |\n" * n))[1] for n in (1, 6))
+    assert "class='large'" in few.body
+    assert "class='small'" in many.body
 
 
 def test_a_widget_is_one_slide_and_its_sentences_are_notes() -> None:
