@@ -13,7 +13,9 @@ from PIL import Image
 from helpers import settings
 from helpers.course import build, deck, shell, slide_text, slides
 from helpers.course.deck import Slide
+from helpers.exercises import e00_start_here
 from helpers.lesson import page
+from helpers.lesson.quiz import QuizQuestion
 from helpers.manifest import LessonEntry, load
 
 ENTRY = LessonEntry(
@@ -43,8 +45,8 @@ def image(alt: str = "A <red> square.") -> Any:
     return output(f'<img src="{picture(600, 400)}" alt="{page.escape(alt)}">')
 
 
-def claim(verdict: str, statement: str) -> Any:
-    body = "Predicted: much<br>Measured over 6 seeds: 0.5 [0.4, 0.6] of films<br>holds if above 0"
+def claim(verdict: str, statement: str, measured: str = "0.5 [0.4, 0.6] of films") -> Any:
+    body = f"Predicted: much<br>Measured over 6 seeds: {measured}<br>holds if above 0"
     return output(page.card_html("note", f"Claim, {verdict}: {statement}", body))
 
 
@@ -165,6 +167,21 @@ def test_what_is_to_dig_deeper_comes_after_the_end() -> None:
     assert titles.index("Recap") < titles.index("Cost") < titles.index("A mine")
 
 
+def test_a_lesson_ends_with_its_recap_and_limits_and_refers_in_the_notes() -> None:
+    recap = "- So it is.\n\n**Limits of this demo.** It is small.\n\n**References.** Somebody, *Something*."
+    first, limits, cost = made(prose(f"## Recap\n\n{recap}"))[2:]
+    assert (first.title, limits.title, cost.title) == ("Recap", "Limits of this demo", "Cost")
+    assert "So it is." in first.body
+    assert text_of(limits).endswith("It is small.\n")
+    assert limits.notes == ["**References.** Somebody, *Something*."]
+
+
+def test_a_wide_formula_is_broken_where_it_has_a_gap() -> None:
+    part = "x_{1} + " * 16 + "y"
+    slides_of = [section(prose(f"So\n\n$$a \\qquad {text}$$"))[1] for text in ("b", part)]
+    assert [slide.body.count('display="block"') for slide in slides_of] == [1, 2]
+
+
 def test_a_section_without_a_figure_shows_its_small_table() -> None:
     table = "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>&lt;2&gt;</td></tr></table>"
     assert "<td>&lt;2&gt;</td>" in section(code("table()", output(table)))[-1].body
@@ -269,20 +286,54 @@ def test_sentences(text: str, expected: list[str]) -> None:
 # --- the page -----------------------------------------------------------------------------------------------
 
 
-def test_nothing_from_a_notebook_becomes_a_tag_and_nothing_is_fetched() -> None:
-    evil = '<script>alert(1)</script><img src="http://x.org/a.png" onerror="alert(1)">'
-    cells = [
-        prose(f"## {evil}\n\n{evil}"),
-        code("draw()", image(f'">{evil}'), output(**{"text/markdown": evil})),
-        code("claim()", claim("holds", evil)),
+EVIL = '<script>alert(1)</script><img src="http://x.org/a.png" onerror="alert(1)">'
+SHOWN = page.escape(EVIL)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        prose(f"## {EVIL}\n\n{EVIL}"),
+        prose(f"## More\n\n| {EVIL} |\n| --- |\n| {EVIL} |"),
+        prose(f"> **Exercise 1 · `answer`** · {EVIL}\n>\n> {EVIL}"),
+        code("draw()", image(f'">{EVIL}')),
+        code("draw()", image(), output(**{"text/markdown": EVIL})),
         code("draw()", output('<img src="http://x.org/b.png" alt="b"><iframe src="http://x.org"></iframe>')),
-    ]
-    text = slides.page(ENTRY, made(*cells))
+        code("claim()", claim("holds", EVIL)),
+        code("claim()", claim("holds", "It is so.", SHOWN)),
+        code(
+            "lesson.predict()", output(page.card_html("note", f"Your prediction: {EVIL}", "<p>A number</p>"))
+        ),
+        code("lesson.predict()", output(page.card_html("note", "Your prediction: Up?", f"<p>{SHOWN}</p>"))),
+        code(
+            "lesson.predict()",
+            output(page.card_html("note", "Your prediction: Up?", f"<ul><li>{SHOWN}</li><li>no</li></ul>")),
+        ),
+        code("lesson.widget(draw)", output(f"<strong>{SHOWN}</strong>")),
+        *[
+            code(
+                "t()",
+                output(
+                    f"<table><caption>{one}</caption><tr><th>{two}</th></tr><tr><td>{three}</td></tr></table>"
+                ),
+            )
+            for one, two, three in ((SHOWN, "a", "b"), ("c", SHOWN, "b"), ("c", "a", SHOWN))
+        ],
+        code('lesson.quiz("recap")'),
+    ],
+)
+def test_nothing_from_a_notebook_becomes_a_tag_and_nothing_is_fetched(
+    cell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = [QuizQuestion(EVIL, [EVIL, "no"], 0, EVIL)]
+    monkeypatch.setitem(e00_start_here.QUIZZES, "recap", questions)
+    text = slides.page(ENTRY, made(prose("## 1 · A thing"), cell))
     assert text.count("<script>") == 1
     assert "<iframe" not in text
     assert not re.search(r"<[^>]*\s(?:src|href)=['\"](?!data:image/png|#)", text)
     quoted = re.sub(r"'[^']*'", "''", text)
     assert not re.search(r"<[^>]*onerror", quoted)
+    assert "alert(1)" in text or "x.org" not in text
 
 
 def test_formulas_become_mathml_and_links_to_files_become_text() -> None:
