@@ -352,10 +352,12 @@ def test_the_guide_stands_in_the_notes(tmp_path: Path) -> None:
     guide = tmp_path / "classroom" / "guide" / "00.md"
     guide.parent.mkdir(parents=True)
     guide.write_text("# 00\n<!-- begin -->\n**Goal.** All see.\n\n| 5–9 | 1 · A thing | Wait for them. |\n")
-    found = slides._with_guide(section(), slides._guide(ENTRY, tmp_path))
+    found = slides._with_guide(section(code("draw()", image())), slides._guide(ENTRY, tmp_path))
     assert found[0].notes[0] == "**Minutes 5–9.** Wait for them."
     assert "**Goal.** All see." in found[0].notes[-1]
     assert "begin" not in found[0].notes[-1]
+    assert found[1].title == found[0].title
+    assert found[1].notes == []  # a section's minutes are told once
 
 
 def test_the_guide_says_where_an_exercise_sticks() -> None:
@@ -375,7 +377,7 @@ def test_the_guide_says_where_an_exercise_sticks() -> None:
 def test_slides_of_lessons_and_their_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("course.toml", "notebooks"):
         (tmp_path / name).symlink_to(settings.ROOT / name)
-    written = slides.write(["00", "08"], tmp_path)
+    written = [one for lesson in ("00", "08") for one in slides.write([lesson], tmp_path)]
     assert [entry.id for entry, _ in written] == ["00", "08"]
     folder = tmp_path / "build" / "slides"
     assert (folder / "index.html").read_text().count("<li>") == 2
