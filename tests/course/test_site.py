@@ -128,6 +128,7 @@ def test_pictures_are_brought_along(course):
     ],
 )
 def test_a_link_that_leads_nowhere_is_one_sentence(course, text, sentence):
+    (course.root.parent / "elsewhere.md").write_text("A file, but none of the course.")
     with pytest.raises(CourseError, match=sentence):
         place_of(course.root).rewritten(text, "a/x.md", "a/x")
 
@@ -184,6 +185,18 @@ def test_with_an_address_a_lesson_has_launch_buttons(executed):
     assert 'href="https://mybinder.org/v2/gh/someone/cats/main?urlpath=' in title
     assert "[Open in Colab]" not in title
     assert "no button" not in title
+
+
+def test_with_an_address_pages_have_launch_buttons_and_no_badges(executed, tmp_path):
+    executed.change("course.toml", 'repository = ""', f'repository = "{ADDRESS}"')
+    pretend_executed(executed.root)
+    assert "![" in (executed.root / "README.md").read_text().split("<!-- begin: launch -->")[1]
+    site.lay_out(tmp_path / "source", executed.root)
+    for name in ("index.md", "run.md"):
+        text = (tmp_path / "source" / name).read_text()
+        assert 'class="launch" href="https://colab.research.google.com/' in text
+        assert "![" not in text
+        assert "mybinder.org" not in text  # there is no folder binder/
 
 
 def test_a_class_gets_its_pages(executed, tmp_path):
