@@ -206,8 +206,10 @@ def test_a_class_gets_its_pages(executed, tmp_path):
         path.write_text(f"# {name}\n\nText.\n")
     site.lay_out(tmp_path / "source", executed.root)
     folder = tmp_path / "source" / "classroom"
-    assert "guide/index\nhub/index" in (folder / "index.md").read_text()
-    assert (folder / "guide" / "index.md").read_text().startswith("# Guide\n")
+    own, made = ((folder / name).read_text() for name in ("index.md", "guide/index.md"))
+    assert "guide/index\nhub/index" in own
+    assert made.startswith("# Guide\n")
+    assert (":hidden:" in own, ":hidden:" in made) == (True, False)  # a README lists its pages itself
     assert "\nmore\n" in (folder / "hub" / "index.md").read_text()
     assert "classroom/index" in (tmp_path / "source" / "index.md").read_text()
 
