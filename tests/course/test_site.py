@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.course import build, site
+from helpers.course import build, readme, site
 from helpers.manifest import load
 from helpers.settings import CourseError
 
@@ -149,6 +149,26 @@ def test_the_pages(executed, tmp_path):
     assert index.startswith("# A small course\n\nWith cats.")
     assert "does not know its own address yet; [how to run it](run.md)" in index
     assert "Third" in (tmp_path / "source" / "syllabus.md").read_text()
+
+
+def test_pictures_of_pages_are_copied(executed, tmp_path):
+    executed.change("README.md", "With cats.", "With ![cats](notebooks/images/world.png).")
+    site.lay_out(tmp_path / "source", executed.root)
+    assert (
+        (tmp_path / "source/index.md").read_text().startswith("# A small course\n\nWith ![cats](notebooks/")
+    )
+    copied = (tmp_path / "source/notebooks/images/world.png").read_bytes()
+    assert copied == (executed.root / "notebooks/images/world.png").read_bytes()
+
+
+def test_the_ledger_counts_every_verdict(executed, monkeypatch):
+    verdicts = ["✔ holds", "✔ holds", "✘ fails", "? inconclusive", "forecast"]
+    rows = [["00", "It is so.", "much", verdict] for verdict in verdicts]
+    monkeypatch.setattr(readme, "claim_rows", lambda entry, root: rows if entry.id == "00" else [])
+    text = site.found(load(executed.root), executed.root)
+    assert text.startswith("Of 5 claims 2 hold, 1 fail, 1 are inconclusive, 1 is a forecast.")
+    assert text.count("It is so.") == 5
+    assert text.count("### [") == 1  # a lesson without claims has no table
 
 
 def test_a_lesson_shows_gaps_first_and_folds_solutions(executed):
@@ -347,6 +367,7 @@ def test_whoever_is_killed_between_the_moves_loses_no_site(executed, quick, monk
 
 
 def test_a_second_build_at_the_same_time_is_refused(executed, quick, monkeypatch):
+    site.run(executed.root)  # so that there is an earlier one to put aside
     pretend = site._sphinx
 
     def meanwhile(*arguments):
@@ -357,10 +378,12 @@ def test_a_second_build_at_the_same_time_is_refused(executed, quick, monkeypatch
     monkeypatch.setattr(site, "_sphinx", meanwhile)
     assert site.run(executed.root) == 0
     assert (executed.root / "build/site/html/index.html").read_text() == "new"
+    assert sorted(path.name for path in (executed.root / "build/site").iterdir()) == [".lock", "html"]
 
 
 def test_what_sphinx_complains_about_is_one_sentence(tmp_path, course, monkeypatch):
     def complain(command, **_):
+        assert "--fail-on-warning" in command
         text = f"\n{tmp_path}/a.md:3: WARNING: image file not readable: p.png\nmore\n"
         return subprocess.CompletedProcess(command, 1, "", text)
 
