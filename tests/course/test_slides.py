@@ -283,6 +283,12 @@ def test_sentences(text: str, expected: list[str]) -> None:
     assert slide_text.sentences(text) == expected
 
 
+def test_a_very_short_first_sentence_is_not_enough() -> None:
+    long = f"It goes on {'and on ' * 20}without end."
+    assert slide_text.first_sentences(f"Look. {long} More.", 100) == f"Look. {long}"
+    assert slide_text.first_sentences(f"{long} Look.", 100) == long
+
+
 # --- the page -----------------------------------------------------------------------------------------------
 
 
