@@ -1,7 +1,8 @@
 """Which parts of an executed lesson become slides, in which order: one rule for every lesson.
 
 Knows a lesson's anatomy: what its headings, cards and outputs look like. Knows nothing about how a slide is
-drawn. The rule, from first to last slide:
+drawn, and leaves how much text fits on one to :mod:`helpers.course.slide_text`. The rule, from
+first to last slide:
 
 - the title with its question, the objectives, each prediction with its choices;
 - for every section of the core: its heading with the first sentences below it (and their list or formulas),
@@ -18,21 +19,28 @@ from __future__ import annotations
 import importlib
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from typing import Any
 
 from helpers.course.page import Figure, images_in
 from helpers.course.shell import markdown_html
+from helpers.course.slide_text import (
+    LARGE,
+    LINES,
+    blocks,
+    first_sentences,
+    inline,
+    last_sentence,
+    lines_of,
+    pages_of,
+    sentences,
+)
 from helpers.lesson.page import escape
 from helpers.manifest import LessonEntry
 
-LINES = 13.5  # of text below a title, at its smallest size
-LARGE, MEDIUM = 7.0, 9.5  # a page of at most so many lines is set larger
-WIDTH = 78  # characters in a line
 LEAD, READING = 380, 250  # characters: of a section's first sentences, and of those that read a figure
-SHORT = 45  # characters of a sentence that does not say enough by itself
 CODE_LINES = 9  # of a cell that the sentence before it announces
 CLAIM_LINES = 15.5
 STATEMENT, MEASURED = 42, 30  # characters in a line of a claim's columns
@@ -72,154 +80,6 @@ def deck(entry: LessonEntry, executed: Any, following: LessonEntry | None) -> li
     made.end_section()
     last = _last(entry, following)
     return _tidied([*made.opening, *made.core, *made.quiz, *made.ending, *last, *made.backup])
-
-
-# --- sentences and blocks of Markdown -----------------------------------------------------------------------
-
-_SENTENCE_END = re.compile(r"[.!?…][\"”’)\]*_]*\s+(?=[\"“(\[*_`$]*[A-Z0-9])")
-_SHORTENED = ("al.", "e.g.", "i.e.", "vs.", "cf.")
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences of a paragraph of Markdown; marks, formulas and brackets stay whole."""
-    found, begin = [], 0
-    for match in _SENTENCE_END.finditer(text):
-        said = text[begin : match.end()].strip()
-        whole = all(said.count(mark) % 2 == 0 for mark in ("**", "`", "$", '"')) and all(
-            said.count(left) == said.count(right) for left, right in ("()", "“”")
-        )
-        if whole and not said.endswith(_SHORTENED):
-            found.append(said)
-            begin = match.end()
-    rest = text[begin:].strip()
-    return found + [rest] * bool(rest)
-
-
-def _last_sentence(text: str) -> str:
-    return sentences(" ".join(text.splitlines()))[-1]
-
-
-def first_sentences(text: str, limit: int) -> str:
-    """As many sentences as stay within `limit` characters, one at least; a very short one is not enough."""
-    kept = ""
-    for sentence in sentences(text):
-        if len(kept) > SHORT and len(kept) + len(sentence) > limit:
-            break
-        kept = f"{kept} {sentence}".strip()
-    return kept
-
-
-def blocks(text: str) -> list[tuple[str, str]]:
-    """The blocks of a Markdown cell, as (kind, text), split at empty lines but inside code."""
-    found: list[tuple[str, str]] = []
-    for chunk in re.split(r"\n\s*\n", text.strip()):
-        if found and found[-1][0] == "code" and found[-1][1].count("```") == 1:
-            found[-1] = ("code", f"{found[-1][1]}\n\n{chunk}")
-            continue
-        # A heading, a quotation, a list or a table may follow a paragraph without an empty line.
-        for part in _parts(chunk.splitlines()):
-            found.append((_kind(part), part))
-    return found
-
-
-def _kind(text: str) -> str:
-    first = text.lstrip()
-    for kind, pattern in [
-        ("section", r"## "),
-        ("subsection", r"###+ "),
-        ("title", r"# "),
-        ("code", r"```"),
-        ("quote", r">"),
-        ("list", r"(- |\d+\. )"),
-        ("table", r"\|"),
-        ("formula", r"\$\$"),
-        ("rule", r"---+\s*$"),
-    ]:
-        if re.match(pattern, first):
-            return kind
-    return "paragraph"
-
-
-def _parts(lines: list[str]) -> Iterator[str]:
-    part: list[str] = []
-    for line in lines:
-        heading = line.startswith("#")
-        if part and (heading or part[-1].startswith("#") or line.strip() == "---"):
-            yield "\n".join(part)
-            part = []
-        part.append(line)
-    if part:
-        yield "\n".join(part)
-
-
-def _length(text: str) -> int:
-    """About how many characters Markdown takes when it is drawn."""
-    text = re.sub(
-        r"\$([^$]*)\$", lambda m: "x" * max(1, len(re.sub(r"\\[a-zA-Z]+", "o", m[1])) * 2 // 3), text
-    )
-    return len(re.sub(r"[*`_]|\\|&#\d+;", "", text))
-
-
-def _lines(kind: str, text: str) -> float:
-    """About how many lines a block takes on a slide."""
-    if kind == "formula":
-        return 3.0 if "\\frac" in text or "\\sum" in text or "\\max" in text else 1.9
-    if kind == "list":
-        items = re.split(r"\n(?=- |\d+\. )", text)
-        return sum(math.ceil(_length(item) / (WIDTH - 4)) + 0.3 for item in items) + 0.4
-    if kind == "code":
-        return text.count("\n") * 1.1
-    if kind == "table":
-        return sum(
-            max(1, math.ceil(_length(row) / 74)) + 0.6 for row in text.splitlines() if "---" not in row
-        )
-    return math.ceil(_length(text) / WIDTH) + 0.5
-
-
-def _divided(kind: str, text: str) -> Iterator[tuple[str, str]]:
-    """A block that is too long for a slide in parts that are not: a list's items, a paragraph's sentences."""
-    if _lines(kind, text) <= LINES or kind not in ("list", "paragraph"):
-        yield kind, text
-        return
-    pieces = re.split(r"\n(?=- |\d+\. )", text) if kind == "list" else sentences(text)
-    part = ""
-    between = "\n" if kind == "list" else " "
-    for piece in pieces:
-        if part and _lines(kind, part + between + piece) > LINES:
-            yield kind, part
-            part = ""
-        part = f"{part}{between}{piece}" if part else piece
-    yield kind, part
-
-
-def _pages(found: Iterable[tuple[str, str]]) -> list[str]:
-    """Blocks as the HTML of as many slides as they need; a formula stays with the sentence before it."""
-    pages: list[list[tuple[str, str]]] = [[]]
-    for kind, text in (part for block in found for part in _divided(*block)):
-        if pages[-1] and _taken(pages[-1]) + _lines(kind, text) > LINES:
-            paragraphs = [i for i, (before, _) in enumerate(pages[-1]) if before != "formula"]
-            cut = max(paragraphs, default=0) if kind == "formula" else 0
-            page = pages.pop()
-            pages += [page[:cut], page[cut:]] if cut else [page, []]
-        pages[-1].append((kind, text))
-    return [_sized(page) for page in pages if page]
-
-
-def _taken(page: list[tuple[str, str]]) -> float:
-    return sum(_lines(kind, text) for kind, text in page)
-
-
-def _sized(page: list[tuple[str, str]]) -> str:
-    """A page's HTML, the larger the less there is on it."""
-    lines = _taken(page)
-    size = "large" if lines <= LARGE else "medium" if lines <= MEDIUM else "small"
-    text = "\n\n".join(text for _, text in page)
-    return f"<div class='{size}'>{markdown_html(text)}</div>"
-
-
-def _inline(text: str) -> str:
-    """Markdown of one line as HTML that may stand in a heading."""
-    return re.sub(r"^<p>|</p>$", "", markdown_html(text).strip())
 
 
 # --- outputs ------------------------------------------------------------------------------------------------
@@ -311,7 +171,11 @@ def _claim_slides(slide: Slide) -> list[Slide]:
     def body(rows: list[str]) -> str:
         return f"<div class='{size}'><table>{head}<tbody>{''.join(rows)}</tbody></table></div>"
 
-    return [replace(slide, body=body(rows), claims=[]) for rows in pages]
+    notes = [slide.notes, *([] for _ in pages[1:])]  # told with the first page
+    return [
+        replace(slide, body=body(rows), claims=[], notes=said)
+        for rows, said in zip(pages, notes, strict=True)
+    ]
 
 
 def _tidied(slides: list[Slide]) -> list[Slide]:
@@ -367,6 +231,7 @@ class _Deck:
             None  # blocks below a heading, until a slide is made of them
         )
         self._lead_notes: list[str] = []
+        self._section = False  # whether that heading is a section's
         self._unread: Slide | None = None  # the last figure, as long as nothing has read it
         self._drawn_here = False  # whether that is the present cell's
         self._reads = True  # whether the present prose may read it
@@ -394,14 +259,13 @@ class _Deck:
             elif self._into is self.ending:
                 self._end(kind, block)
             elif kind == "quote":
-                self._close_lead()
                 self._exercise(block)
             elif kind == "formula":
                 self._formula(block, before)
             elif kind != "rule":
                 self._text(kind, block, after)
             before = block if kind == "paragraph" else ""
-        self._announced = _last_sentence(before) if before.endswith(":") else ""
+        self._announced = last_sentence(before) if before.endswith(":") else ""
         self._unread = None if found else self._unread
 
     def _open(self, found: list[tuple[str, str]]) -> None:
@@ -414,10 +278,10 @@ class _Deck:
         prose = [block for kind, block in rest[1:] if kind == "paragraph" and not block.endswith(" can")]
         self.opening.append(Slide("title", escape(self._entry.heading), body, notes=prose))
         goals = [block for block in rest if block[0] == "list"]
-        self.opening += [Slide("text", "After this lesson you can", page) for page in _pages(goals)]
+        self.opening += [Slide("text", "After this lesson you can", page) for page in pages_of(goals)]
 
     def _heading(self, kind: str, heading: str) -> None:
-        self._close_lead()
+        self._end_lead()
         if kind == "section":
             self.end_section()
             if heading in ("Quiz", "Recap"):
@@ -425,8 +289,9 @@ class _Deck:
             elif heading == "Dig deeper":
                 self._into = self.backup
                 self.backup.append(Slide("part", "Dig deeper", "<p>Slides to fall back on.</p>"))
-        self._title = _inline(heading)
+        self._title = inline(heading)
         self._lead, self._lead_notes = [], []
+        self._section = kind == "section"
         self._unread = None
 
     def _text(self, kind: str, block: str, after: str) -> None:
@@ -462,8 +327,15 @@ class _Deck:
             self._unread.body = markdown_html(first_sentences(" ".join(said), READING))
             self._unread.notes.append(joined)
             self._unread = None
-        elif kind == "table" and _lines(kind, block) <= LINES:
-            self._into.append(Slide("table", self._title, markdown_html(block)))
+        elif kind == "table" and lines_of(kind, block) <= LINES:
+            self._close_lead()
+            self._into += [Slide("table", self._title, page) for page in pages_of([(kind, block)])]
+        elif self._lead is not None:  # a table that no slide holds, and what announces it
+            if self._lead and not re.search(r"[.!?…]\W*$", self._lead[-1][1]):
+                self._lead.pop()
+            if not self._lead:
+                self._lead.append(("paragraph", "The table stands in the notebook."))
+            self._lead_notes.append(block)
         elif self._into:
             self._into[-1].notes.append(block if kind != "paragraph" else joined)
 
@@ -479,35 +351,50 @@ class _Deck:
         self._lead += [("formula", f"$${part.strip()}$$") for part in parts]
 
     def _close_lead(self) -> None:
-        """Make slides of what stood below a heading."""
-        if self._lead is None:
+        """Make slides of what stood below a heading; one that has no words yet waits for the next cell's."""
+        if not self._lead:
             return
         found, self._lead = self._lead, None
-        for number, page in enumerate(_pages(found)):
+        for number, page in enumerate(pages_of(found)):
             notes = self._lead_notes if number == 0 else []
             self._into.append(Slide("text", self._title, page, notes=list(notes)))
+
+    def _end_lead(self) -> None:
+        """The same where no more words can come: a section that has none shows its heading alone."""
+        self._close_lead()
+        if self._lead is None:
+            return
+        self._lead = None
+        if self._section and self._into is self.core:
+            self._into.append(Slide("part", self._title, notes=list(self._lead_notes)))
+        elif self._into:
+            self._into[-1].notes += self._lead_notes
+
+    def _add(self, *slides: Slide) -> None:
+        """Add slides after what stood below the heading."""
+        self._end_lead()
+        self._into += slides
 
     def _exercise(self, block: str) -> None:
         lines = [line.lstrip(">").strip() for line in block.splitlines()]
         self._exercises |= set(re.findall(r"`(\w+)`", lines[0]))
         task = [line for line in lines[1:] if not line.startswith("<details>")]
-        found = blocks("\n".join(task))
-        number = len(self._into)
-        self._into += [Slide("exercise", _inline(lines[0].replace("**", "")), page) for page in _pages(found)]
-        for slide in self._into[number + 1 :]:
-            slide.title += " (continued)"
+        title = inline(lines[0].replace("**", ""))
+        pages = pages_of(blocks("\n".join(task)))
+        titles = [title, *[f"{title} (continued)"] * (len(pages) - 1)]
+        self._add(*(Slide("exercise", *both) for both in zip(titles, pages, strict=True)))
 
     def _end(self, kind: str, block: str) -> None:
         """Recap, limits and references."""
         bold = re.match(r"\*\*(Limits[^*]*)\*\*\s*", block)
         if bold:
-            pages = _pages([("paragraph", " ".join(block[bold.end() :].splitlines()))])
+            pages = pages_of([("paragraph", " ".join(block[bold.end() :].splitlines()))])
             self.ending += [Slide("text", escape(bold[1].rstrip(".")), page) for page in pages]
         elif block.startswith("**References"):
             self.ending[-1].notes.append(block)
         elif kind in ("list", "paragraph"):
             self._lead = None
-            self.ending += [Slide("text", self._title, page) for page in _pages([(kind, block)])]
+            self.ending += [Slide("text", self._title, page) for page in pages_of([(kind, block)])]
 
     # --- outputs ---
 
@@ -531,7 +418,7 @@ class _Deck:
                 claims.append(claim)
             elif read.strong and read.strong[0].startswith("Your prediction: "):
                 asked.append(read)
-            elif widget:
+            elif widget and markup:
                 self._widget(read, markup)
             elif images_in(markup):
                 self._figure(images_in(markup)[0])
@@ -540,9 +427,9 @@ class _Deck:
             elif "text/markdown" in output.get("data", {}):
                 self._said("".join(output.data["text/markdown"]))
         if asked:
-            self._into += [_prediction(read) for read in asked]
+            self._add(*map(_prediction, asked))
         if claims:
-            self._into.append(Slide("claims", f"What we found: {self._title}", claims=claims))
+            self._add(Slide("claims", f"What we found: {self._title}", claims=claims))
 
     def _show_code(self, code: str) -> None:
         """A few lines that the sentence before announces, unless they answer an exercise."""
@@ -561,7 +448,7 @@ class _Deck:
 
     def _figure(self, figure: Figure) -> None:
         self._unread = Slide("figure", self._title, figure=figure)
-        self._into.append(self._unread)
+        self._add(self._unread)
         self._drawn_here = self._has_figure = True
 
     def _widget(self, read: _Output, markup: str) -> None:
@@ -571,7 +458,7 @@ class _Deck:
         self._unread = None
         slide = Slide("figure" if pictures else "text", title, f"<p>{escape(label)}</p>")
         slide.figure = pictures[0] if pictures else None
-        self._into.append(slide)
+        self._add(slide)
 
     def _said(self, text: str) -> None:
         """A sentence with computed numbers: it reads the figure of its own cell, and is a note elsewhere."""
@@ -579,12 +466,14 @@ class _Deck:
         if self._unread is not None and self._drawn_here:
             self._unread.body = markdown_html(first_sentences(text, READING))
             self._unread = None
+        elif self._lead is not None:
+            self._lead_notes.append(text)
         elif self._into:
             self._into[-1].notes.append(text)
 
     def end_section(self) -> None:
         """A section without a figure shows its first small table, where that stood."""
-        self._close_lead()
+        self._end_lead()
         if self._table and not self._has_figure:
             index, slide = self._table
             self._into.insert(index, slide)

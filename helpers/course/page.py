@@ -285,4 +285,7 @@ def save(path: Path, text: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             made.unlink()
-        raise CourseError(f"{path} cannot be written ({error.strerror or error}).") from error
+        raise CourseError(
+            f"{path} cannot be written ({error.strerror or error}); make room there or unlock that folder, "
+            "then do the same again."
+        ) from error

@@ -45,7 +45,8 @@ def document(title: str, style: str, body: str, script: str = "", head: str = ""
 def markdown_html(text: str) -> str:
     """Markdown, with formulas between dollar signs, as safe HTML: tags in it are shown, never obeyed.
 
-    Links stay where they lead to a page of the web; others name files that a single page does not have.
+    Links stay where they lead to a page of the web; others name files that a single page does not have. Of a
+    picture only its words remain: the page would ask somebody for it, or look for a file.
     """
     return _renderer().render(text)
 
@@ -57,6 +58,7 @@ def _renderer() -> Any:
     renderer = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     renderer.use(dollarmath_plugin, renderer=_formula, double_inline=True)
     renderer.core.ruler.push("local_links", _drop_local_links)
+    renderer.add_render_rule("image", _words_of_picture)
     return renderer
 
 
@@ -66,6 +68,10 @@ def _formula(tex: str, options: dict[str, Any]) -> str:
     except ModuleNotFoundError:
         raise CourseError("Formulas need one more package; run: python -m helpers setup --site") from None
     return converter.convert(tex, display="block" if options["display_mode"] else "inline")
+
+
+def _words_of_picture(_renderer: Any, tokens: Any, index: int, _options: Any, _env: Any) -> str:
+    return escape(tokens[index].content)
 
 
 def _drop_local_links(state: Any) -> None:

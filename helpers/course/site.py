@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from html import escape
@@ -40,6 +41,9 @@ _MATHJAX_SHA256 = "d4295dc33744836935c1399feece5159577b34c5c8ffb9f1c6324cd82e03a
 _LEDGER_SECTIONS = ("The talk's claims", "What we found")
 _MODEL_SECTIONS = ("Tiers, and what was run on what",)
 _REPLACED_SECTIONS = ("Syllabus",)
+
+#: Beside the site while it is built: what it is made in, and the site before while it is replaced.
+_WORK, _ASIDE = "work", "earlier"
 
 _NOT_KEPT = "*What this cell shows depends on the machine, so it is not kept here.*"
 # A fenced block, a piece of inline code, or a link or picture: only the last is looked at.
@@ -341,11 +345,15 @@ def _code_cells(cell: Any, outputs: list[Any], gap: Any | None) -> list[Any]:
 
 
 def class_pages(root: Path) -> dict[str, str]:
-    """The files of the facilitator guide and the pages that they become; a README is its folder's index."""
+    """The files of the facilitator guide and the pages that they become; a README is its folder's index.
+
+    What lies in hidden folders is none of them: JupyterLab keeps a copy there of each file that one saves.
+    """
     pages = {}
     for path in sorted((root / "classroom").rglob("*.md")):
         name = path.relative_to(root).as_posix()
-        pages[name] = re.sub(r"README$", "index", name.removesuffix(".md"))
+        if "/." not in name:
+            pages[name] = re.sub(r"README$", "index", name.removesuffix(".md"))
     return pages
 
 
@@ -369,11 +377,23 @@ def _class_indexes(pages: list[str]) -> dict[str, str]:
 # --- the source of the site ---------------------------------------------------------------------------------
 
 
+def _text(path: str, root: Path) -> str:
+    """The text of a file of the course.
+
+    Raises:
+        CourseError: if there is none.
+    """
+    try:
+        return (root / path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise CourseError(f"{path} is missing or is not UTF-8 text; mend it and run that again.") from None
+
+
 def lay_out(folder: Path, root: Path = settings.ROOT) -> int:
     """Write all that Sphinx reads into `folder`. Returns the number of pages.
 
     Raises:
-        CourseError: if a solution is missing or stale, or a link leads nowhere.
+        CourseError: if a solution is missing or stale, a text cannot be read, or a link leads nowhere.
     """
     manifest = load(root)
     place = Map(manifest, root)
@@ -392,7 +412,7 @@ def lay_out(folder: Path, root: Path = settings.ROOT) -> int:
         written[f"{_lesson_page(entry)}.ipynb"] = build.to_text(shown)
         written[f"learner/{entry.name}.ipynb"] = build.to_text(learner)
     for path, page in guide.items():
-        written[f"{page}.md"] = place.rewritten((root / path).read_text(encoding="utf-8"), path, page)
+        written[f"{page}.md"] = place.rewritten(_text(path, root), path, page)
     for index, added in _class_indexes(list(guide.values())).items():
         written[f"{index}.md"] = written.get(f"{index}.md", "") + added
     for page, text in _course_pages(place).items():
@@ -411,7 +431,7 @@ def lay_out(folder: Path, root: Path = settings.ROOT) -> int:
 def _course_pages(place: Map) -> dict[str, str]:
     """The pages that README, the manifest and the evidence give."""
     manifest, root = place.manifest, place.root
-    text = (root / "README.md").read_text(encoding="utf-8")
+    text = _text("README.md", root)
     launch = _launch(place, f"notebooks/{manifest.lessons[0].name}.ipynb", "run")
     if manifest.repository:  # README's badges are pictures of other servers
         text = readme.with_block(text, "launch", launch)
@@ -503,32 +523,57 @@ def _swap(new: Path, place: Path, aside: Path) -> None:
         os.replace(place, aside)
     try:
         os.replace(new, place)
-    except OSError:
+    except BaseException:
         if had:
             os.replace(aside, place)
         raise
+
+
+def _tidy(site: Path) -> None:
+    """Clear away what a run left that was killed; an earlier site that it had put aside comes back."""
+    aside, place = site / _ASIDE, site / "html"
+    if aside.exists() and not place.exists():
+        os.replace(aside, place)
+    for left in [aside, *site.glob(f"{_WORK}*")]:
+        if left.exists():
+            shutil.rmtree(left)
+
+
+def _build(site: Path, script: bytes, root: Path) -> int:
+    """Build the site in a folder of its own, then put it into its place. Returns the number of pages."""
+    with tempfile.TemporaryDirectory(prefix=_WORK, dir=site, ignore_cleanup_errors=True) as name:
+        work = Path(name)
+        pages = lay_out(work / "source", root)
+        (work / "source" / "static" / _MATHJAX_FILE).write_bytes(script)
+        _draw_cat(work / "source" / "static" / "cat.png")
+        _sphinx(work / "source", work, load(root))
+        _swap(work / "html", site / "html", site / _ASIDE)
+    shutil.rmtree(site / _ASIDE, ignore_errors=True)
+    return pages
 
 
 def run(root: Path = settings.ROOT) -> int:
     """Build the site into ``build/site/html``. An earlier one stays as it was if that fails.
 
     Raises:
-        CourseError: with one sentence, if something is missing, stale or cannot be written.
+        CourseError: with one sentence, if something is missing, stale or cannot be written, or if the site is
+            being built already.
     """
+    from filelock import FileLock, Timeout
+
     _need_sphinx()
     script = mathjax()
     started = time.monotonic()
     site = root / "build" / "site"
-    work = site / "work"
     try:
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        pages = lay_out(work / "source", root)
-        (work / "source" / "static" / _MATHJAX_FILE).write_bytes(script)
-        _draw_cat(work / "source" / "static" / "cat.png")
-        _sphinx(work / "source", work, load(root))
-        _swap(work / "html", site / "html", work / "earlier")
-        shutil.rmtree(work, ignore_errors=True)
+        site.mkdir(parents=True, exist_ok=True)
+        with FileLock(site / ".lock", timeout=0):
+            _tidy(site)
+            pages = _build(site, script, root)
+    except Timeout:
+        raise CourseError(
+            f"The site is being built in {site} already; wait for that, then run the same command again."
+        ) from None
     except OSError as error:
         raise CourseError(
             f"The site cannot be written to {site}: {error.strerror or error}. "

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from helpers import settings
+from helpers.course import build
 from helpers.course.deck import Slide, deck
+from helpers.course.page import save
 from helpers.course.shell import document, markdown_html
 from helpers.lesson.page import escape
 from helpers.manifest import LessonEntry, load
@@ -197,7 +199,11 @@ def _notes_html(text: str) -> str:
 
 
 def _size(source: str) -> tuple[int, int]:
-    """Width and height of a picture in a data address."""
+    """Width and height of a picture in a data address.
+
+    Raises:
+        OSError: if it is damaged.
+    """
     import base64
     import io
 
@@ -230,11 +236,19 @@ def _index(title: str, made: Sequence[tuple[LessonEntry, int]]) -> str:
 
 
 def _guide(entry: LessonEntry, root: Path) -> str:
-    """What the facilitator's guide says about a lesson, without its title; nothing where there is none."""
+    """What the facilitator's guide says about a lesson, without its title; nothing where there is none.
+
+    Raises:
+        CourseError: if it is not text.
+    """
     path = root / "classroom" / "guide" / f"{entry.id}.md"
     if not path.exists():
         return ""
-    text = re.sub(r"<!--.*?-->\n?", "", path.read_text(encoding="utf-8"), flags=re.S)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise CourseError(f"classroom/guide/{path.name} is not UTF-8 text; save it as such.") from None
+    text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.S)
     return re.sub(r"\A# .*\n", "", text).strip()
 
 
@@ -255,7 +269,7 @@ def _with_guide(slides: list[Slide], guide: str) -> list[Slide]:
         for first, second, third in rows:
             if title in second.split("; "):
                 hints.append(f"**Minutes {first}.** {third}")
-            elif slide.kind == "exercise" and f" {first.strip('`')} " in title:
+            elif slide.kind == "exercise" and set(re.findall(r"`(\w+)`", first)) & set(title.split()):
                 hints.append(f"**Where it sticks:** {second}. {third}")
         slide.notes = hints + slide.notes
     slides[0].notes.append(guide)
@@ -266,44 +280,57 @@ def _executed(entry: LessonEntry, root: Path) -> Any:
     import nbformat
 
     try:
-        return nbformat.read(entry.solution(root), 4)
+        executed = nbformat.read(entry.solution(root), 4)
     except Exception:  # nbformat raises whatever its parts raise
-        raise CourseError(
-            f"The solution of lesson {entry.id} is missing or cannot be read; run: python -m helpers lessons"
-        ) from None
+        raise _unfit(entry, "is missing or cannot be read") from None
+    if executed.metadata.get("course", {}).get("executed") != build.code_hash(executed):
+        raise _unfit(entry, "was not executed since it has changed")
+    return executed
+
+
+def _unfit(entry: LessonEntry, why: str) -> CourseError:
+    return CourseError(
+        f"The solution of lesson {entry.id} {why}; run: python -m helpers lessons --execute {entry.id}"
+    )
 
 
 def lesson_page(entry: LessonEntry, root: Path = settings.ROOT) -> tuple[str, int]:
     """The page of one lesson's slides, from its executed solution, and how many there are.
 
     Raises:
-        CourseError: if the solution cannot be read.
+        CourseError: if the solution cannot be read, has a damaged picture, or was not executed.
     """
     lessons = load(root).lessons
     position = lessons.index(entry)
     following = lessons[position + 1] if position + 1 < len(lessons) else None
     slides = _with_guide(deck(entry, _executed(entry, root), following), _guide(entry, root))
-    return page(entry, slides), len(slides)
+    try:
+        return page(entry, slides), len(slides)
+    except OSError:
+        raise _unfit(entry, "holds a damaged picture") from None
 
 
 def write(wanted: Iterable[str] = (), root: Path = settings.ROOT) -> list[tuple[LessonEntry, int]]:
     """Write the slides of lessons (all if none is named) and an index of all that are there.
 
     Returns the lessons written, with the number of their slides.
+
+    Raises:
+        CourseError: if a lesson is unknown, its solution cannot be read, or a page cannot be written; pages
+            that were there before stay whole.
     """
     manifest = load(root)
     folder = root / "build" / "slides"
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for entry in manifest.choose(wanted):
         text, count = lesson_page(entry, root)
-        (folder / f"{entry.name}.html").write_text(text, encoding="utf-8")
+        save(folder / f"{entry.name}.html", text)
         written.append((entry, count))
     there = [(entry, folder / f"{entry.name}.html") for entry in manifest.lessons]
     counted = [
         (entry, path.read_text(encoding="utf-8").count("<section ")) for entry, path in there if path.exists()
     ]
-    (folder / "index.html").write_text(_index(manifest.title, counted), encoding="utf-8")
+    save(folder / "index.html", _index(manifest.title, counted))
     return written
 
 

@@ -13,6 +13,7 @@ import pytest
 from helpers import world
 from helpers.course import board, class_thumbs, page
 from helpers.data import agreement, thumbs
+from tests.browser.lab import FLAGS
 
 pytestmark = pytest.mark.browser
 
@@ -25,7 +26,7 @@ def view(chromium: str) -> Iterator:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser.new_page(viewport={"width": 1000, "height": 700})
         browser.close()
 

@@ -16,6 +16,7 @@ from helpers import world
 from helpers.lesson import clips
 from helpers.video.clips import read_clip
 from helpers.video.writing import write_clip
+from tests.browser.lab import FLAGS
 from tests.video.film_files import encode
 
 pytestmark = pytest.mark.browser
@@ -45,13 +46,7 @@ def page(chromium: str) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        flags = [
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--disable-background-networking",
-        ]
-        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
         yield browser.new_page()
         browser.close()
 

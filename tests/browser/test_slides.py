@@ -12,6 +12,7 @@ import pytest
 from helpers import settings
 from helpers.course import sheets, slides
 from helpers.manifest import load
+from tests.browser.lab import FLAGS
 
 pytestmark = pytest.mark.browser
 
@@ -46,13 +47,7 @@ def browser(chromium: str) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        flags = [
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--disable-background-networking",
-        ]
-        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
         yield browser
         browser.close()
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from helpers.course import build, site
+from helpers.course import build, readme, site
 from helpers.manifest import load
 from helpers.settings import CourseError
 
@@ -126,6 +128,7 @@ def test_pictures_are_brought_along(course):
     ],
 )
 def test_a_link_that_leads_nowhere_is_one_sentence(course, text, sentence):
+    (course.root.parent / "elsewhere.md").write_text("A file, but none of the course.")
     with pytest.raises(CourseError, match=sentence):
         place_of(course.root).rewritten(text, "a/x.md", "a/x")
 
@@ -146,6 +149,26 @@ def test_the_pages(executed, tmp_path):
     assert index.startswith("# A small course\n\nWith cats.")
     assert "does not know its own address yet; [how to run it](run.md)" in index
     assert "Third" in (tmp_path / "source" / "syllabus.md").read_text()
+
+
+def test_pictures_of_pages_are_copied(executed, tmp_path):
+    executed.change("README.md", "With cats.", "With ![cats](notebooks/images/world.png).")
+    site.lay_out(tmp_path / "source", executed.root)
+    assert (
+        (tmp_path / "source/index.md").read_text().startswith("# A small course\n\nWith ![cats](notebooks/")
+    )
+    copied = (tmp_path / "source/notebooks/images/world.png").read_bytes()
+    assert copied == (executed.root / "notebooks/images/world.png").read_bytes()
+
+
+def test_the_ledger_counts_every_verdict(executed, monkeypatch):
+    verdicts = ["✔ holds", "✔ holds", "✘ fails", "? inconclusive", "forecast"]
+    rows = [["00", "It is so.", "much", verdict] for verdict in verdicts]
+    monkeypatch.setattr(readme, "claim_rows", lambda entry, root: rows if entry.id == "00" else [])
+    text = site.found(load(executed.root), executed.root)
+    assert text.startswith("Of 5 claims 2 hold, 1 fail, 1 are inconclusive, 1 is a forecast.")
+    assert text.count("It is so.") == 5
+    assert text.count("### [") == 1  # a lesson without claims has no table
 
 
 def test_a_lesson_shows_gaps_first_and_folds_solutions(executed):
@@ -184,6 +207,18 @@ def test_with_an_address_a_lesson_has_launch_buttons(executed):
     assert "no button" not in title
 
 
+def test_with_an_address_pages_have_launch_buttons_and_no_badges(executed, tmp_path):
+    executed.change("course.toml", 'repository = ""', f'repository = "{ADDRESS}"')
+    pretend_executed(executed.root)
+    assert "![" in (executed.root / "README.md").read_text().split("<!-- begin: launch -->")[1]
+    site.lay_out(tmp_path / "source", executed.root)
+    for name in ("index.md", "run.md"):
+        text = (tmp_path / "source" / name).read_text()
+        assert 'class="launch" href="https://colab.research.google.com/' in text
+        assert "![" not in text
+        assert "mybinder.org" not in text  # there is no folder binder/
+
+
 def test_a_class_gets_its_pages(executed, tmp_path):
     for name in ("README.md", "guide/00.md", "hub/README.md", "hub/more.md"):
         path = executed.root / "classroom" / name
@@ -191,8 +226,10 @@ def test_a_class_gets_its_pages(executed, tmp_path):
         path.write_text(f"# {name}\n\nText.\n")
     site.lay_out(tmp_path / "source", executed.root)
     folder = tmp_path / "source" / "classroom"
-    assert "guide/index\nhub/index" in (folder / "index.md").read_text()
-    assert (folder / "guide" / "index.md").read_text().startswith("# Guide\n")
+    own, made = ((folder / name).read_text() for name in ("index.md", "guide/index.md"))
+    assert "guide/index\nhub/index" in own
+    assert made.startswith("# Guide\n")
+    assert (":hidden:" in own, ":hidden:" in made) == (True, False)  # a README lists its pages itself
     assert "\nmore\n" in (folder / "hub" / "index.md").read_text()
     assert "classroom/index" in (tmp_path / "source" / "index.md").read_text()
 
@@ -218,6 +255,23 @@ def test_a_broken_notebook_is_one_sentence(executed, tmp_path):
     (executed.root / "notebooks/solutions/00_first.ipynb").write_text("<<<<<<< HEAD\n")
     with pytest.raises(CourseError, match=r"00_first.ipynb cannot be read; run: "):
         site.lay_out(tmp_path / "source", executed.root)
+
+
+def test_a_text_that_is_none_is_one_sentence(executed, tmp_path):
+    path = executed.root / "classroom" / "README.md"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes("# Début".encode("latin-1"))
+    with pytest.raises(CourseError, match=r"^classroom/README\.md is missing or is not UTF-8 text"):
+        site.lay_out(tmp_path / "source", executed.root)
+
+
+def test_copies_that_jupyterlab_keeps_are_no_pages(executed, tmp_path):
+    for name in ("README.md", ".ipynb_checkpoints/README-checkpoint.md"):
+        path = executed.root / "classroom" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("# For a class\n\n[The law](../LICENSE).\n")
+    site.lay_out(tmp_path / "source", executed.root)
+    assert [path.name for path in (tmp_path / "source" / "classroom").rglob("*.md")] == ["index.md"]
 
 
 def test_a_readme_without_a_section_is_one_sentence(executed, tmp_path):
@@ -281,8 +335,55 @@ def test_a_failure_leaves_the_earlier_site(executed, quick, monkeypatch):
     assert index.read_text() == "earlier"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process that begins in the middle of this one")
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_whoever_is_killed_between_the_moves_loses_no_site(executed, quick, monkeypatch, moves):
+    site.run(executed.root)
+    html = executed.root / "build/site/html"
+    (html / "index.html").write_text("earlier")
+    replace, done = os.replace, []
+
+    def killed(*paths, **_):
+        if len(done) == moves:
+            os._exit(9)
+        done.append(replace(*paths))
+
+    child = os.fork()
+    if not child:
+        os.replace = shutil.rmtree = killed
+        site.run(executed.root)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert html.exists() == (moves != 1)
+
+    def broken(*_):
+        raise CourseError("Sphinx broke.")
+
+    monkeypatch.setattr(site, "_sphinx", broken)
+    with pytest.raises(CourseError, match="Sphinx broke"):
+        site.run(executed.root)
+    assert (html / "index.html").read_text() == ("new" if moves == 2 else "earlier")
+    assert sorted(path.name for path in html.parent.iterdir()) == [".lock", "html"]
+
+
+def test_a_second_build_at_the_same_time_is_refused(executed, quick, monkeypatch):
+    site.run(executed.root)  # so that there is an earlier one to put aside
+    pretend = site._sphinx
+
+    def meanwhile(*arguments):
+        with pytest.raises(CourseError, match=r"is being built in .* already; wait for that"):
+            site.run(executed.root)
+        pretend(*arguments)
+
+    monkeypatch.setattr(site, "_sphinx", meanwhile)
+    assert site.run(executed.root) == 0
+    assert (executed.root / "build/site/html/index.html").read_text() == "new"
+    assert sorted(path.name for path in (executed.root / "build/site").iterdir()) == [".lock", "html"]
+
+
 def test_what_sphinx_complains_about_is_one_sentence(tmp_path, course, monkeypatch):
     def complain(command, **_):
+        assert "--fail-on-warning" in command
         text = f"\n{tmp_path}/a.md:3: WARNING: image file not readable: p.png\nmore\n"
         return subprocess.CompletedProcess(command, 1, "", text)
 

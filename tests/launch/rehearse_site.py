@@ -28,6 +28,7 @@ import pytest
 from helpers import settings
 from helpers.course import setup
 from helpers.manifest import load, set_address
+from tests.browser.lab import FLAGS
 
 LESSONS = load().lessons
 _LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache", ".hypothesis")
@@ -194,9 +195,8 @@ def browser() -> Iterator[Any]:
     path = setup.chromium()
     if path is None:
         pytest.skip("no Chromium found; install 'chromium'")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, headless=True, args=flags)
+        started = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
         yield started
         started.close()
 
