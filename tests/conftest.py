@@ -16,7 +16,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # two processes with two threads each w
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 #: The files that take minutes. `make test` starts with them: at the end one process would wait for the other.
-_LONGEST = ["test_lessons.py", "test_lab.py", "test_gpu_tier.py"]
+LONGEST = ["test_lessons.py", "test_lab.py", "test_gpu_tier.py"]
 #: Tests that run whole notebooks or real models use the machine's own cache: filling one takes half a minute.
 _REAL_CACHE = {"notebooks", "browser", "real"}
 
@@ -44,5 +44,5 @@ def _own_home(
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):  # one of several processes
-        rank = {name: place for place, name in enumerate(_LONGEST)}
+        rank = {name: place for place, name in enumerate(LONGEST)}
         items.sort(key=lambda item: rank.get(item.path.name, len(rank)))

@@ -122,6 +122,8 @@ def test_arguments_are_handed_on(monkeypatch):
     calls = record(monkeypatch, subprocess, "run", subprocess.CompletedProcess([], 5))
     assert commands.main(["test", "tests/world", "-k", "cat"]) == 5
     assert calls[0][0][0] == [sys.executable, "-m", "pytest", "tests/world", "-k", "cat"]
+    commands.main(["test"])  # all of them: two files at a time
+    assert calls.pop()[0][0][3:] == ["--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder"]
     commands.main(["lab", "--no-browser"])
     lab = calls[1][0][0]
     assert lab[-1] == "--no-browser"
@@ -263,3 +265,10 @@ def test_ci_runs_readmes_test_command():
     assert script.splitlines()[-1] == "CI=true exec make test"
     assert os.access(settings.ROOT / ".ci" / "run", os.X_OK)
     assert "`make test`" in (settings.ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_longest_test_files_are_called_as_the_order_of_the_tests_says():
+    from tests import conftest
+
+    names = {path.name for path in (settings.ROOT / "tests").rglob("test_*.py")}
+    assert set(conftest.LONGEST) <= names
