@@ -115,7 +115,7 @@ def test_keys_turn_slides_and_open_notes_and_help(browser: Any, folder: Path) ->
 
 
 def comes_to_rest(page: Any, name: str) -> float:
-    """Where the upper edge of a slide is, once it is at the top, or once nothing has moved for five seconds."""
+    """Where the upper edge of a slide is, once at the top, or once nothing has moved for five seconds."""
     places: list[float] = []
     while len(places) < 50 or len(set(places[-50:])) > 1:
         places.append(page.locator(name).bounding_box()["y"])
