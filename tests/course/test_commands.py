@@ -251,8 +251,12 @@ def test_outside_the_venv_it_goes_inside(tmp_path):
     ],
 )
 def test_make_targets_set_up_and_then_run_the_command(target, command):
+    # Not what an outer `make test TESTS=…` hands on.
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    own |= dict.fromkeys(("LESSONS", "TESTS", "TIMES", "EXECUTE", "CHECK", "REHEARSALS"), "")
+    own.pop("PYTHON", None)
     result = subprocess.run(
-        ["make", "-n", *target], cwd=settings.ROOT, capture_output=True, text=True, check=True
+        ["make", "-n", *target], cwd=settings.ROOT, env=own, capture_output=True, text=True, check=True
     )
     lines = [line.strip() for line in result.stdout.splitlines() if not line.startswith("make")]
     assert lines[-1] == command.strip()
