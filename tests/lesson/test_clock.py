@@ -150,6 +150,27 @@ def test_it_is_taken_off_again(shell: Shell) -> None:
     assert not any(shell.hooks.values())
 
 
+def test_it_watches_notebooks_only_and_one_lesson_at_a_time(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    monkeypatch.setattr(clock, "_installed", None)
+    monkeypatch.setattr(InteractiveShell, "initialized", lambda: True)
+    monkeypatch.setattr(InteractiveShell, "instance", lambda: shell)
+    monkeypatch.delenv("COURSE_CLOCK", raising=False)
+    clock.install("00")
+    assert not any(shell.hooks.values())  # a terminal
+    shell.kernel = object()
+    monkeypatch.setenv("COURSE_CLOCK", "0")
+    clock.install("00")
+    assert not any(shell.hooks.values())
+    monkeypatch.delenv("COURSE_CLOCK")
+    clock.install("00")
+    clock.install("01")
+    assert [len(hooks) for hooks in shell.hooks.values()] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(0.2, "1 s"), (8.4, "8 s"), (23.0, "25 s"), (58.0, "1 min"), (71.0, "1 min 10 s"), (120.0, "2 min")],
