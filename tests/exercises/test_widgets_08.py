@@ -67,6 +67,7 @@ def test_twenty_thumbs_go_to_the_learners_file_of_the_lesson(tmp_path, monkeypat
 
 
 def test_in_a_class_captions_of_ones_own_follow_the_shared_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(e08.secrets, "randbelow", lambda _: 4)  # two random draws may share an answer
     scenes = [scene for scene in world.sample(30, 5) if scene.other is None][:3]
     shared = [(scene, world.captions(scene)[0]) for scene in scenes]
     assert len(e08.thumbs_widget(shared)._items) == 3

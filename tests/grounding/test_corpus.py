@@ -98,13 +98,13 @@ def test_a_huge_file_is_read_only_as_far_as_needed(tmp_path: Path) -> None:
         file.write(b"A black sheep sleeps in the meadow. " * 100_000)
         file.truncate(3 << 30)  # a sparse file of 3 GB
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     found = read_corpus(path, most=50_000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (len(found.sentences), found.cut) == (50_000, True)
     assert peak < 60 << 20
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_a_text_of_exactly_the_limit_is_not_cut(tmp_path: Path) -> None:
@@ -133,9 +133,9 @@ def test_a_text_without_full_stops_is_cut_into_pieces(tmp_path: Path) -> None:
 def test_a_megabyte_of_blanks_takes_no_time(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("A cat." + " " * 3_000_000 + "A dog.")
-    started = time.perf_counter()
+    started = time.process_time()
     assert read_corpus(path).sentences == ["A cat.", "A dog."]
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @given(st.text(max_size=300))

@@ -206,9 +206,9 @@ def _move(notebook: Notebook, entry: LessonEntry, artifacts: Path) -> None:
             _until(lambda before=before, control=control: control.evaluate(_VALUE) != before)
             assert control.evaluate("it => it === document.activeElement"), "the focus was lost"
             moved += 1
+        notebook.settle()  # drawings lag behind the keys, and the last one counts
         if moved > moved_before:  # one control alone may change nothing: DPO has no z0
-            _until(lambda at_first=at_first, widget=widget: widget.evaluate(_SHOWN) != at_first)
-        notebook.page.wait_for_timeout(300)
+            assert widget.evaluate(_SHOWN) != at_first
         assert "could not be drawn" not in widget.inner_text()
         widget.scroll_into_view_if_needed()
         notebook.page.screenshot(path=artifacts / f"{entry.id}-widget-{index}.png")

@@ -157,6 +157,12 @@ def test_a_learners_values_are_escaped() -> None:
     assert "&lt;script&gt;" in html
 
 
+def test_a_shown_text_with_line_breaks_is_put_on_one_line_and_others_keep_their_blanks() -> None:
+    assert checks._cut("tensor([[1],\n        [2]])") == "tensor([[1], [2]])"
+    assert checks._cut("a  b") == "a  b"
+    assert checks._cut("x" * 10_000).endswith("x…")
+
+
 def test_close_accepts_within_the_tolerance() -> None:
     close(1.0, 1.00005, "the result")
     close([1, 2], np.array([1.0, 2.0]), "the result")

@@ -25,9 +25,9 @@ def test_nothing_is_selected_at_first(progress: Progress) -> None:
 def test_every_question_stands_above_its_own_choices(progress: Progress) -> None:
     quiz = Quiz(QUESTIONS, progress)
     rows = quiz.widget.children
-    for group, question in zip(quiz.groups, QUESTIONS, strict=True):
+    for number, (group, question) in enumerate(zip(quiz.groups, QUESTIONS, strict=True), start=1):
         above = rows[rows.index(group) - 1]
-        assert page.escape(question.text) in above.value
+        assert page.escape(f"{number}. {question.text}") in above.value
         assert list(group.options) == list(question.choices)
 
 

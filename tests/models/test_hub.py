@@ -128,7 +128,7 @@ def test_a_hub_that_never_answers_costs_seconds(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         seconds, folder, said = ask(tmp_path, HF_ENDPOINT=f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert folder == "None"
-    assert seconds < 5
+    assert seconds < 2 * hub.CONNECT_SECONDS  # it waited for one of the two models only
     assert said.count("\n") == 2
     assert "could not be reached a moment ago" in said.splitlines()[1]
 
@@ -149,14 +149,14 @@ def test_a_name_server_that_never_answers_costs_seconds(
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: time.sleep(3))
     start = time.perf_counter()
     assert hub_folder("xclip") is None
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 2.5
     assert "could not be reached within" in capsys.readouterr().err
 
 
 def test_offline_mode_is_respected(tmp_path: Path) -> None:
     seconds, folder, said = ask(tmp_path, HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
     assert folder == "None"
-    assert seconds < 1
+    assert seconds < hub.CONNECT_SECONDS
     assert "HF_HUB_OFFLINE" in said
 
 

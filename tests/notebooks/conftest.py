@@ -11,11 +11,14 @@ import nbformat
 import pytest
 
 from helpers import settings
-from helpers.course import run
+from helpers.course import execute, run
 from helpers.manifest import LessonEntry
 
 #: Below the course, as every notebook looks for the course in the folders above it.
 BUILD = settings.ROOT / "build" / "tests"
+#: By the clock, lessons may take so many times what they may elsewhere, since other tests run beside them.
+#: What they compute is held to the budget in seconds of the processor.
+PATIENCE = 3
 _SETTINGS = ("COURSE_SEED", "COURSE_SMOKE", "COURSE_TIER")
 
 
@@ -40,6 +43,7 @@ def execution() -> Execution:
     with pytest.MonkeyPatch.context() as patch:
         for name in _SETTINGS:
             patch.delenv(name, raising=False)
+        patch.setattr(execute, "BUDGET_FACTOR", PATIENCE * execute.BUDGET_FACTOR)
         status = run.run([], settings.ROOT, BUILD)
     report = json.loads((BUILD / "report.json").read_text(encoding="utf-8"))
     return Execution(status, report, BUILD)

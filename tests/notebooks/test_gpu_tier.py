@@ -15,6 +15,7 @@ from helpers import settings
 from helpers.course import build, execute
 from helpers.manifest import LessonEntry, load
 from tests.models.standin_hub import FILM_MODELS, MODELS, build_standin_data, build_standin_hub
+from tests.notebooks.conftest import PATIENCE
 
 MANIFEST = load()
 #: What `hub_folder` and its kin say where a model or a file is missing.
@@ -64,7 +65,7 @@ def test_the_solution_runs_on_the_hubs_models(entry: LessonEntry, machine: dict[
         folder / "gpu",
         folder,
         environment=execute.kernel_environment(folder, machine),
-        seconds=entry.seconds,
+        seconds=PATIENCE * entry.seconds,
         peak_mb=entry.peak_mb,
     )
     assert (status, problem) == ("passed", "")

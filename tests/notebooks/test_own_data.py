@@ -9,6 +9,7 @@ import pytest
 from helpers import settings
 from helpers.course import build, execute
 from helpers.manifest import load
+from tests.notebooks.conftest import PATIENCE
 
 MANIFEST = load()
 ENTRY = next(entry for entry in MANIFEST.lessons if entry.id == "14")
@@ -33,7 +34,7 @@ def run(tmp_path, text: str):
         folder / "own",
         folder,
         environment=environment,
-        seconds=ENTRY.seconds,
+        seconds=PATIENCE * ENTRY.seconds,
         peak_mb=ENTRY.peak_mb,
     )
     return status, problem, built

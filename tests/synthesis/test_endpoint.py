@@ -23,6 +23,8 @@ from tests.synthesis.standin_server import Behavior, StandIn, failing, half_json
 
 KEY = "sk-a-secret-of-mine"
 LATE = Behavior(wait=30)
+#: Seconds to wait for an answer: enough for one that comes, on a busy machine too.
+PATIENT = 1.5
 
 
 def questions(count: int) -> list[Conversation]:
@@ -180,7 +182,7 @@ def test_errors_that_pass_are_tried_again(standin: StandIn, status):
 
 def test_a_connection_that_breaks_and_a_time_out_are_tried_again(standin: StandIn):
     standin.plan = [Behavior(hang_up=True), LATE]
-    generator = made(standin, at_once=1, timeout=0.3)
+    generator = made(standin, at_once=1, timeout=PATIENT)
     assert generator.answer(questions(1), 0) == ["a small orange cat"]
     assert counts(generator).retried == 2
 
@@ -211,15 +213,15 @@ def test_a_connection_that_breaks_and_a_time_out_are_tried_again(standin: StandI
         (Behavior(status=400, body=b"<b>Bad</b>", kind="text/html"), "refused with 400", r"request \(400\)"),
         (slow_down(3600), "too many requests", "asked to slow down"),
         (failing(500, "<script>\x1b[31m"), "server error", r"500: <script>\[31m\)"),
-        (LATE, "timed out", "within 0.3 seconds"),
-        (Behavior(drip=0.02), "timed out", "within 0.3 seconds"),
+        (LATE, "timed out", f"within {PATIENT} seconds"),
+        (Behavior(drip=0.02), "timed out", f"within {PATIENT} seconds"),
     ],
 )
 def test_one_bad_answer_is_counted_and_the_others_are_kept(
     standin: StandIn, capsys, behavior, problem, words
 ):
     standin.plan = [Behavior(), behavior]
-    generator = made(standin, at_once=1, timeout=0.3 if problem == "timed out" else 5.0, retries=0)
+    generator = made(standin, at_once=1, timeout=PATIENT if problem == "timed out" else 5.0, retries=0)
     answers = generator.answer(questions(4), 0)
     assert answers == ["a small orange cat", None, "a small orange cat", "a small orange cat"]
     total = counts(generator)
@@ -264,7 +266,7 @@ def test_no_network_is_one_sentence_and_does_not_take_all_day():
         start = time.monotonic()
         with pytest.raises(CourseError, match=r"cannot be reached \(.*\): start the server"):
             generator.answer(questions(1000), 0)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15
     total = counts(generator)
     assert total.failed["no connection"] == total.retried <= 8
     assert total.given_up == 1000 - total.failed["no connection"]
@@ -275,7 +277,7 @@ def test_a_server_that_never_answers_is_one_sentence(standin: StandIn):
     start = time.monotonic()
     with pytest.raises(CourseError, match=r"did not answer within 0\.2 seconds"):
         made(standin, timeout=0.2, retries=0).answer(questions(100), 0)
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < LATE.wait / 2
     assert len(standin.requests) <= 8
 
 
@@ -326,8 +328,8 @@ def test_an_interrupt_ends_it_at_once(standin: StandIn):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     start = time.monotonic()
-    _, error = process.communicate(timeout=15)
-    assert time.monotonic() - start < 5
+    _, error = process.communicate(timeout=25)
+    assert time.monotonic() - start < LATE.wait / 2
     assert "KeyboardInterrupt" in error
     assert len(standin.requests) == 8
 
@@ -459,9 +461,9 @@ def test_every_cut_of_an_object_is_half_of_one_and_never_a_part_of_it():
     ],
 )
 def test_what_is_no_object_is_counted_and_quick(text):
-    start = time.monotonic()
+    start = time.process_time()
     objects, problems = json_answers([text])
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
     assert objects == [None]
     assert sum(problems.values()) == 1
 

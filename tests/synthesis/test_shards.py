@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 
 import pytest
 from datasets import Dataset
@@ -113,10 +112,12 @@ def test_a_kill_in_the_middle_of_a_shard_costs_that_shard_only(tmp_path):
     assert not list(tmp_path.glob(".*.part"))
 
 
-def test_two_at_once_ask_each_question_once(tmp_path, capsys):
+def test_two_at_once_ask_each_question_once(tmp_path, monkeypatch):
     speaker = Speaker()
-    inner = speaker.answer
-    speaker.answer = lambda chats, seed: time.sleep(0.05) or inner(chats, seed)
+    inner, said, waits = speaker.answer, [], threading.Event()
+    # The first gets answers only when the other has said that it waits.
+    monkeypatch.setattr(shards, "_remark", lambda text: (said.append(text), waits.set()))
+    speaker.answer = lambda chats, seed: waits.wait(30) and inner(chats, seed)
     made = []
     threads = [
         threading.Thread(
@@ -130,7 +131,7 @@ def test_two_at_once_ask_each_question_once(tmp_path, capsys):
         thread.join()
     assert sorted(speaker.asked) == [f"q{number}" for number in range(6)]
     assert made[0].to_list() == made[1].to_list()
-    assert "waiting for it" in capsys.readouterr().err
+    assert said == [f"Another process is generating in {tmp_path}; waiting for it."]
 
 
 @pytest.mark.parametrize(
