@@ -50,6 +50,16 @@ def test_fleiss_with_unequal_numbers_by_hand():
     assert found.value == pytest.approx(1 - (2 / 3 + 1 / 2) / (5 * (6 / 8) * (2 / 8)))
 
 
+def test_fleiss_of_the_textbook():
+    """Fleiss, *Statistical Methods for Rates and Proportions*: 25 subjects, two to five ratings: 0.54."""
+    rated = "22 20 32 43 33 41 30 50 20 44 55 33 44 43 20 22 31 21 41 54 32 40 30 33 22"
+    given = votes(*((int(x), int(m) - int(x)) for m, x in rated.split()))
+    assert (sum(one.raters for one in given), sum(one.ups for one in given)) == (81, 46)
+    found = agreement.fleiss(given)
+    assert found.value == pytest.approx(0.54, abs=0.005)
+    assert found.interval == pytest.approx((0.27, 0.76), abs=0.02)
+
+
 def test_perfect_agreement_is_one_and_opposites_are_minus_one():
     assert agreement.fleiss(votes(*[(3, 0), (0, 3)] * 4)) == Kappa(1.0, (1.0, 1.0))
     assert agreement.fleiss(votes(*[(1, 1)] * 8)).value == -1
@@ -95,6 +105,22 @@ def test_cohen_by_hand_and_only_where_two_share_enough():
     # 8 of 10 agree; both say up to half, so chance agrees in half.
     assert values == [pytest.approx((0.8 - 0.5) / 0.5)]
     assert undefined == 0
+
+
+def test_cohen_of_a_well_known_table():
+    """Two readers of 50 proposals: 20 times both yes, 15 times both no, 5 and 10 apart: 0.4."""
+    said = [(True, True)] * 20 + [(True, False)] * 5 + [(False, True)] * 10 + [(False, False)] * 15
+    given = [
+        thumb(str(i), up, name) for i, both in enumerate(said) for name, up in zip("AB", both, strict=True)
+    ]
+    assert agreement.cohen(given) == ([pytest.approx(0.4)], 0)
+
+
+def test_one_who_always_says_up_agrees_by_chance_and_skips_are_missing():
+    given = [thumb(str(i), True) for i in range(8)] + [thumb(str(i), i < 4, "Ben") for i in range(8)]
+    given += [thumb(str(i), None, "Cy") for i in range(8)]
+    assert agreement.cohen(given) == ([pytest.approx(0.0)], 0)
+    assert agreement.measure(given).people == 2
 
 
 def test_two_who_always_say_up_have_no_cohens_kappa():
