@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         "thumbs", "merge the thumbs of a class, train a model on them, or delete one person's"
     ).add_subparsers(dest="action", metavar="ACTION", required=True)
     one = actions.add_parser(
-        "merge", help="merge a folder of zips and .jsonl files; say how far annotators agree"
+        "merge", help="merge what learners handed in, zips or .jsonl files; say how they agree"
     )
     one.add_argument("folder", metavar="FOLDER", type=Path, help="a folder with what learners handed in")
     one.add_argument("--into", metavar="FILE", type=Path, help="also write one file of all thumbs")
