@@ -30,8 +30,8 @@ MOST_PACKED = 5_000_000
 #: Of all that is unpacked, in memory: the thumbs of a thousand learners would fit.
 MOST_UNPACKED = 20_000_000
 
-# Packed again by hand, everything stands in one more folder; a Mac adds a shadow of each file.
-_THUMBS = re.compile(r"(?!__MACOSX/)(?:[^/]+/)*thumbs/[^/.][^/]*\.jsonl")
+# Packed again by hand, everything stands in one more folder; a Mac adds a shadow of each file, with a dot.
+_THUMBS = re.compile(r"(?:[^/]+/)*thumbs/[^/.][^/]*\.jsonl")
 # All that `zipfile` and what it calls raise for damaged, locked or odd archives.
 _BROKEN = (
     zipfile.BadZipFile,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -240,3 +241,12 @@ def test_the_report_ends_where_problems_do_not(tmp_path):
     found = diagnostic.read(table(tmp_path / "t.csv", ["K1,Z1,a"] * 50))
     text = diagnostic.report(found, diagnostic.Answers())
     assert "… and 30 more that could not be used." in text
+
+
+def test_a_sheet_escapes_what_the_questions_hold():
+    item = diagnostic.items("A")[0]
+    odd = replace(item, question="1 < 2 <b>", options=("<i>a", "b & c", "c", "d"))
+    page = diagnostic.sheet_html([odd])
+    assert "1 &lt; 2 &lt;b&gt;" in page
+    assert "&lt;i&gt;a" in page
+    assert "b &amp; c" in page

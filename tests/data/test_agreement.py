@@ -142,6 +142,24 @@ def test_one_who_always_says_up_agrees_by_chance_and_skips_are_missing():
     assert agreement.measure(given).people == 2
 
 
+def test_five_answers_in_common_and_six_answers_are_enough():
+    def pair(count):
+        return [thumb(str(i), i % 2 == 0, name) for i in range(count) for name in ("Ann", "Ben")]
+
+    assert agreement.cohen(pair(4)) == ([], 0)
+    assert agreement.cohen(pair(5)) == ([pytest.approx(1.0)], 0)
+    assert agreement.fleiss(agreement.votes_of(pair(5))).interval is None
+    assert agreement.fleiss(agreement.votes_of(pair(6))).interval == (1.0, 1.0)
+
+
+def test_what_is_true_but_leaves_something_out_gets_a_thumb_down():
+    told = world.record(PIG)
+    short = next(text for text in ("A pig sleeps.", "A blue pig.") if world.verify(text, PIG).true)
+    assert not world.verify(short, PIG).complete
+    assert agreement.verdict(told, short) is False
+    assert agreement.verdict(told, world.captions(PIG)[0]) is True
+
+
 def test_two_who_always_say_up_have_no_cohens_kappa():
     given = [thumb(str(i), True, name) for i in range(6) for name in ("Ann", "Ben")]
     assert agreement.cohen(given) == ([], 1)
