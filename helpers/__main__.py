@@ -97,8 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     actions = add(
         "thumbs", "merge the thumbs of a class, train a model on them, or delete one person's"
     ).add_subparsers(dest="action", metavar="ACTION", required=True)
-    one = actions.add_parser("merge", help="merge a folder of .jsonl files; say how far annotators agree")
-    one.add_argument("folder", metavar="FOLDER", type=Path, help="a folder with the learners' .jsonl files")
+    one = actions.add_parser(
+        "merge", help="merge what learners handed in, zips or .jsonl files; say how they agree"
+    )
+    one.add_argument("folder", metavar="FOLDER", type=Path, help="a folder with what learners handed in")
     one.add_argument("--into", metavar="FILE", type=Path, help="also write one file of all thumbs")
     one = add("diagnostic", "print the questions before and after a class, or say what learners gained")
     one.add_argument("--form", choices=["A", "B"], help="write this form's sheet, key and table of answers")
@@ -107,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--before", metavar="FILE", type=Path, help="answers before: a .csv file or a folder")
     one.add_argument("--after", metavar="FILE", type=Path, help="answers after: a .csv file or a folder")
     one = actions.add_parser("train", help="train lesson 08's model on them: before, after, controls, a page")
-    one.add_argument("folder", metavar="FOLDER", type=Path, help="a folder with the learners' .jsonl files")
+    one.add_argument("folder", metavar="FOLDER", type=Path, help="a folder with what learners handed in")
     one = actions.add_parser("delete", help="remove one person's thumbs from every file below a folder")
     one.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="a folder with .jsonl files")
     one.add_argument("--annotator", metavar="NAME", help="whose, by the name that the thumbs bear")

@@ -312,7 +312,7 @@ def run(folder: Path, build_dir: Path | None = None) -> int:
 
     merged = thumbs.merge(folder)
     measured_agreement = agreement.measure(merged.thumbs)
-    print(thumbs.totals(merged))
+    print("\n".join([thumbs.totals(merged), *thumbs.to_look_at(merged)]))
     print(agreement.report(measured_agreement))
     majority(usable(merged)[0])  # refused before anything is loaded
     with tqdm(total=SEEDS * 4, desc="Training and measuring", leave=False) as bar:

@@ -230,7 +230,7 @@ def read(place: Path, root: Path = settings.ROOT) -> Answers:
         CourseError: if there is nothing to read.
     """
     if place.is_dir():
-        files = sorted(p for p in place.rglob("*.csv") if p.is_file() and not p.name.startswith("."))
+        files = sorted(p for p in place.rglob("*") if p.suffix.lower() == ".csv" and p.name[0] != ".")
     else:
         files = [place] if place.is_file() else []
     if not files:
@@ -279,7 +279,8 @@ def _read_table(path: Path, known: dict[str, Item], found: Answers) -> None:
 
 def _add(row: dict[str, str], known: dict[str, Item], found: Answers) -> str:
     """Take a row in. Returns what is wrong with it, or the empty string."""
-    code, number = row.get("code", ""), row.get("item", "").upper()
+    # One learner writes ma05 in the morning and MA05 in the evening.
+    code, number = row.get("code", "").upper(), row.get("item", "").upper()
     choice = row.get("choice", "").lower()
     if not code:
         return "has no code"

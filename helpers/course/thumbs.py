@@ -63,12 +63,12 @@ def delete(annotator: str | None, folder: Path | None, mine: bool) -> int:
         print("  python -m helpers thumbs train FOLDER")
     elif mine:
         print(f"There are no thumbs of yours in {_plain(folder)}.")
+    _say_what_stays(done)
     if mine and share.folder() is not None:
         share.choose(thumbs.thumbs_path("08"), False)
         print("Your class's folder has no copy any more; the box below the thumbs shares again.")
     elif done.rows:
         print("A copy in a class's folder comes back with its owner's next thumb, unless they stop sharing.")
-    _say_what_stays(done)
     return 1 if done.left or (annotator is not None and not done.rows) else 0
 
 

@@ -18,8 +18,7 @@ from helpers.figures import short
 from helpers.settings import CourseError
 from helpers.world import Scene
 
-RESAMPLES = 2000
-#: Fewer answers than this give no interval: resampling them would only repeat them.
+#: Fewer answers than this give no interval: leaving out one of them would change too much.
 FEWEST_ITEMS = 6
 #: Two people need this many answers in common for a kappa of the two.
 FEWEST_IN_COMMON = 5
@@ -109,7 +108,7 @@ def votes_of(thumbs: Iterable[Thumb]) -> list[Votes]:
 
 
 def fleiss(votes: Iterable[Votes]) -> Kappa:
-    """Fleiss' kappa of thumbs up and down, with a 95% percentile interval from resampling the answers.
+    """Fleiss' kappa of thumbs up and down, with a 95% interval from leaving out one answer at a time.
 
     With m_i thumbs on answer i, x_i of them up, and p the share of ups among all:
 
@@ -119,39 +118,43 @@ def fleiss(votes: Iterable[Votes]) -> Kappa:
     among many raters*, 1971. For unequal numbers it is the generalization of Fleiss and Cuzick, *The
     reliability of dichotomous judgments: unequal numbers of judges per subject*, 1979. Answers with one thumb
     say nothing about agreement and are left out.
+
+    The interval is the jackknife's, with Student's t. For twenty answers it covers what it should more often
+    than percentiles of resampled answers do. It speaks of other answers, judged by the same people.
     """
     import numpy as np
+    from scipy.special import stdtrit  # the quantiles of t; scipy.stats would take a second to import
 
     shared = [item for item in votes if item.raters > 1]
     if not shared:
         return Kappa(None, why="No answer has thumbs by two people, so there is nothing to compare.")
     ups = np.array([item.ups for item in shared], float)
     raters = np.array([item.raters for item in shared], float)
-    value = float(_fleiss(ups, raters))
+    apart = ups * (raters - ups) / raters
+    count = len(shared)
+    value = float(_kappa(ups.sum(), raters.sum(), apart.sum(), count))
     if np.isnan(value):
         which = "up" if ups.any() else "down"
         return Kappa(
             None, why=f"All thumbs are {which}, so chance alone would agree as much: kappa is undefined."
         )
-    if len(shared) < FEWEST_ITEMS:
+    if count < FEWEST_ITEMS:
         return Kappa(value, why=f"No interval: it needs {FEWEST_ITEMS} answers with two thumbs or more.")
-    drawn = np.random.default_rng(0).integers(len(shared), size=(RESAMPLES, len(shared)))
-    resampled = _fleiss(ups[drawn], raters[drawn])
-    defined = resampled[~np.isnan(resampled)]
-    if len(defined) < 0.95 * RESAMPLES:
+    without = _kappa(ups.sum() - ups, raters.sum() - raters, apart.sum() - apart, count - 1)
+    if np.isnan(without).any():
         return Kappa(value, why="No interval: nearly all thumbs are of one kind.")
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return Kappa(value, (float(low), float(high)))
+    error = float(np.sqrt((count - 1) * without.var()))
+    half = float(stdtrit(count - 1, 0.975)) * error
+    return Kappa(value, (max(-1.0, value - half), min(1.0, value + half)))
 
 
-def _fleiss(ups, raters):
-    """The formula above over the last axis; NaN where all thumbs are of one kind."""
+def _kappa(ups, thumbs, apart, answers):
+    """The formula above, from its sums; NaN where all thumbs are of one kind."""
     import numpy as np
 
-    share = ups.sum(-1) / raters.sum(-1)
-    within = (ups * (raters - ups) / raters).sum(-1)
+    share = np.asarray(ups / thumbs)
     with np.errstate(invalid="ignore", divide="ignore"):
-        kappa = 1 - within / ((raters - 1).sum(-1) * share * (1 - share))
+        kappa = 1 - apart / ((thumbs - answers) * share * (1 - share))
     return np.where((share == 0) | (share == 1), np.nan, kappa)
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.data import jsonl
+from helpers.data import handed_in, jsonl
+from helpers.data.handed_in import Inside
 from helpers.data.jsonl import BrokenLine, Row
 from helpers.settings import CourseError
 
@@ -26,7 +27,8 @@ class Deleted:
         names: the annotators whose rows stay, with how many.
         broken: lines that are not JSON: they stay as they are, whoever wrote them.
         left: files that were not touched, and why.
-        progress: copies of a learner's progress that were removed with their thumbs.
+        progress: copies of a learner's progress that were removed with their thumbs; so is a zip of results
+            that holds nobody else's thumbs.
     """
 
     rows: dict[Path, int] = field(default_factory=dict)
@@ -45,7 +47,8 @@ def delete(folder: Path, annotator: str | None) -> Deleted:
     """Remove the rows of `annotator`, or everybody's with None, from all files of thumbs below `folder`.
 
     Hidden files count too: a notebook server's copies and what a crash left behind hold thumbs as well. Each
-    file is replaced in one step. Links that lead out of the folder are not followed.
+    file is replaced in one step. Links that lead out of the folder are not followed. A zip of results that
+    holds only their thumbs is removed whole, since the rest of it is theirs as well.
 
     Raises:
         CourseError: if the folder does not exist.
@@ -55,27 +58,34 @@ def delete(folder: Path, annotator: str | None) -> Deleted:
     done = Deleted()
     wanted = None if annotator is None else same(annotator)
     inside = folder.resolve()
-    for path in sorted(folder.rglob("*")):
+    for path in handed_in.files_below(folder, done.left):
+        if _half_written(path, ".zip"):
+            path.unlink(missing_ok=True)  # half of a zip can be read by nobody, and the whole one is there
         if not _of_thumbs(path):
             continue
-        if not path.resolve().is_relative_to(inside):
-            done.left.append(f"{path} is a link out of {folder}, and was left alone.")
-            continue
         try:
-            _from_file(path, wanted, done)
+            if not path.resolve().is_relative_to(inside):
+                done.left.append(f"{path} is a link out of {folder}, and was left alone.")
+            elif handed_in.is_zip(path):
+                _from_zip(path, wanted, done)
+            else:
+                _from_file(path, wanted, done)
         except CourseError as error:
             done.left.append(str(error))
     return done
 
 
 def _of_thumbs(path: Path) -> bool:
-    """A file of JSON lines, or what a crash left of one while it was being replaced."""
-    half_written = path.name.endswith(".tmp") and ".jsonl-" in path.name
-    return (path.suffix == ".jsonl" or half_written) and path.is_file()
+    """A file of JSON lines, a zip of results, or what a crash left of one while it was being replaced."""
+    return path.suffix == ".jsonl" or handed_in.is_zip(path) or _half_written(path, ".jsonl")
 
 
-def _from_file(path: Path, wanted: str | None, done: Deleted) -> None:
-    staying: Counter[str] = Counter()
+def _half_written(path: Path, suffix: str) -> bool:
+    return path.name.endswith(".tmp") and f"{suffix}-" in path.name.lower()
+
+
+def _leaving(wanted: str | None, staying: Counter[str]) -> Callable[[Row], bool]:
+    """Whether a row leaves; those of others are counted in `staying`."""
 
     def leaves(row: Row) -> bool:
         name = row.get("annotator")
@@ -86,20 +96,46 @@ def _from_file(path: Path, wanted: str | None, done: Deleted) -> None:
         staying[name] += 1
         return False
 
-    count, broken = _remove(path, leaves)
+    return leaves
+
+
+def _from_zip(path: Path, wanted: str | None, done: Deleted) -> None:
+    staying: Counter[str] = Counter()
+    leaves = _leaving(wanted, staying)
+    parts, _ = handed_in.thumbs_in(path)
+    found = {part: _gone(part, leaves) for part in parts}
+    count = sum(len(gone) for gone, _ in found.values())
+    done.names += staying
+    if not count:
+        return
+    if staying:
+        handed_in.rewrite(path, lambda part: b"".join(_lines_left(part, found[part][0])))
+        done.broken += [line for _, broken in found.values() for line in broken]
+    else:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise CourseError(f"{path} could not be removed ({error.strerror or error}).") from error
+        done.progress.append(path)
+    done.rows[path] = count
+
+
+def _from_file(path: Path, wanted: str | None, done: Deleted) -> None:
+    staying: Counter[str] = Counter()
+    count, broken = _remove(path, _leaving(wanted, staying))
     done.names += staying
     done.broken += broken
     if count:
         done.rows[path] = count
         # In a class's folder a learner's progress bears the same invented number as their thumbs.
         progress = path.with_name(f"{path.name.rpartition('-')[0]}-progress.json")
-        if not staying and progress.is_file() and not progress.is_symlink():
+        if not staying:
             try:
-                progress.unlink()
+                if progress.is_file() and not progress.is_symlink():
+                    progress.unlink()
+                    done.progress.append(progress)
             except OSError as error:
                 done.left.append(f"{progress} could not be removed ({error.strerror or error}).")
-            else:
-                done.progress.append(progress)
 
 
 def _remove(path: Path, leaves: Callable[[Row], bool]) -> tuple[int, list[BrokenLine]]:
@@ -109,15 +145,26 @@ def _remove(path: Path, leaves: Callable[[Row], bool]) -> tuple[int, list[Broken
     training are keyed by that module.
     """
     with jsonl._changing(path):
-        gone, broken = set(), []
-        for item in jsonl.read(path):
-            if isinstance(item, BrokenLine):
-                broken.append(item)
-            elif leaves(item[1]):
-                gone.add(item[0])
+        gone, broken = _gone(path, leaves)
         if gone:
-            with path.open("rb") as old, jsonl._replacing(path) as new:
-                for number, line in enumerate(old, start=1):
-                    if number not in gone:
-                        new.write(line)
+            with jsonl._replacing(path) as new:
+                new.writelines(_lines_left(path, gone))
     return len(gone), broken
+
+
+def _gone(part: Path | Inside, leaves: Callable[[Row], bool]) -> tuple[set[int], list[BrokenLine]]:
+    """The numbers of the lines that leave, and the broken lines."""
+    gone, broken = set(), []
+    for item in jsonl.read(part):
+        if isinstance(item, BrokenLine):
+            broken.append(item)
+        elif leaves(item[1]):
+            gone.add(item[0])
+    return gone, broken
+
+
+def _lines_left(part: Path | Inside, gone: set[int]) -> Iterator[bytes]:
+    with part.open("rb") as old:
+        for number, line in enumerate(old, start=1):
+            if number not in gone:
+                yield line

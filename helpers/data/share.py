@@ -90,8 +90,14 @@ def choose(path: Path, share: bool) -> None:
         state = _State(_read(path).name, share)
         _keep(path, state)
         if not share:  # the folder cannot be listed, so every name that a copy may have is tried
+            failed = []
             for own in {path, path.with_name(PROGRESS), *path.parent.glob("*.jsonl")}:
-                _target(into, own, state).unlink(missing_ok=True)
+                try:
+                    _target(into, own, state).unlink(missing_ok=True)
+                except OSError as error:
+                    failed.append(error)
+            if failed:  # said only now, so that one copy that stays keeps no other
+                raise failed[0]
     if share:
         copy(path)
 

@@ -8,6 +8,7 @@ Knows files and people. Knows nothing about how thumbs are asked for, nor about 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers import settings
-from helpers.data import formats, jsonl
+from helpers.data import formats, handed_in, jsonl
+from helpers.data.handed_in import Inside
 from helpers.data.jsonl import BrokenLine
 from helpers.settings import CourseError
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 MOST_BROKEN = 100
 
 _WORDS = {True: "up", False: "down"}
+#: It lies beside the thumbs where a zip of results was unpacked.
+_LEDGER = re.compile(r"ledger-\d+\.jsonl")
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class Merged:
         conflicts: where annotators differ. Their thumbs stay among `thumbs`.
         broken: lines that could not be used, at most MOST_BROKEN of each file.
         broken_count: how many there are in all.
+        notes: a sentence on each file that could not be used, or that comes from another version.
     """
 
     files: list[Path]
@@ -98,6 +103,7 @@ class Merged:
     conflicts: list[Conflict]
     broken: list[BrokenLine]
     broken_count: int
+    notes: list[str] = field(default_factory=list)
 
 
 def thumbs_path(lesson: str) -> Path:
@@ -193,20 +199,21 @@ def from_row(row: dict[str, Any]) -> Thumb:
 
 
 def merge(folder: Path) -> Merged:
-    """The thumbs of every ``.jsonl`` file in a folder and its subfolders, line by line.
+    """The thumbs of every ``.jsonl`` file in a folder and its subfolders, and of learners' zips of results.
 
     Of several thumbs by one annotator for the same prompt and completion the one with the latest time counts.
-    Hidden files are passed over.
+    Hidden files are passed over. A file that cannot be used is named, and the others are merged.
 
     Raises:
         CourseError: if the folder does not exist or holds no such file.
     """
-    files = _files(folder)
+    files: list[Path] = []
+    notes: list[str] = []
     kept: dict[tuple[str, str, str], Thumb] = {}
     duplicates, broken, broken_count = 0, [], 0
-    for path in files:
+    for path in _files(folder, notes):
         in_this_file = 0
-        for item in _read(path):
+        for item in _items(path, files, notes):
             if isinstance(item, BrokenLine):
                 in_this_file += 1
                 broken += [item] if in_this_file <= MOST_BROKEN else []
@@ -217,7 +224,7 @@ def merge(folder: Path) -> Merged:
                 kept[key] = item
         broken_count += in_this_file
     thumbs = list(kept.values())
-    return Merged(files, thumbs, duplicates, conflicts(thumbs), broken, broken_count)
+    return Merged(files, thumbs, duplicates, conflicts(thumbs), broken, broken_count, notes)
 
 
 def conflicts(thumbs: Iterable[Thumb]) -> list[Conflict]:
@@ -239,8 +246,14 @@ def report(merged: Merged, longest: int = 20) -> str:
         *_listed(merged.conflicts, differing, longest),
         f"{_many(merged.broken_count, 'broken line')} (skipped)",
         *_listed(merged.broken, merged.broken_count, longest),
+        *to_look_at(merged),
     ]
     return "\n".join(lines)
+
+
+def to_look_at(merged: Merged) -> list[str]:
+    """A line for each file that could not be used as it is. All of them: each is somebody's results."""
+    return [f"! {_plain(note)}" for note in merged.notes]
 
 
 def totals(merged: Merged) -> str:
@@ -269,7 +282,7 @@ def to_unpaired(thumbs: Sequence[Thumb]) -> Dataset:
 # --- plumbing -----------------------------------------------------------------------------------------------
 
 
-def _read(path: Path) -> Iterator[Thumb | BrokenLine]:
+def _read(path: Path | Inside) -> Iterator[Thumb | BrokenLine]:
     for item in jsonl.read(path):
         if isinstance(item, BrokenLine):
             yield item
@@ -281,17 +294,36 @@ def _read(path: Path) -> Iterator[Thumb | BrokenLine]:
             yield BrokenLine(path, number, str(error))
 
 
-def _files(folder: Path) -> list[Path]:
+def _items(path: Path, files: list[Path], notes: list[str]) -> Iterator[Thumb | BrokenLine]:
+    """The lines of a file or zip; adds it to `files` at its end, or to `notes` what is wrong with it."""
+    try:
+        parts: list[Path | Inside] = [path]
+        if handed_in.is_zip(path):
+            parts, note = handed_in.thumbs_in(path)
+            notes += [note] if note else []
+        for part in parts:
+            yield from _read(part)
+    except CourseError as error:
+        notes.append(str(error))
+    else:
+        files.append(path)
+
+
+def _files(folder: Path, notes: list[str]) -> list[Path]:
     if not folder.is_dir():
-        raise CourseError(f"{folder} is no folder; give the folder that holds the class's .jsonl files.")
+        raise CourseError(
+            f"{folder} is no folder; give the folder that holds the class's zips or .jsonl files."
+        )
     found = [
         path
-        for path in sorted(folder.rglob("*.jsonl"))
-        if path.is_file()
+        for path in handed_in.files_below(folder, notes)
+        if (path.suffix == ".jsonl" or handed_in.is_zip(path))
+        and not _LEDGER.fullmatch(path.name)
         and not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
     ]
     if not found:
-        raise CourseError(f"{folder} holds no .jsonl file, so there are no thumbs to merge.")
+        nothing = f"{folder} holds no zip and no .jsonl file, so there are no thumbs to merge."
+        raise CourseError(" ".join([nothing, *notes[:1]]))
     return found
 
 

@@ -31,6 +31,9 @@ PATIENCE = 2.0  # seconds that a cell may run with nothing shown
 _TICK = 1.0
 #: Seconds of measured cells that must have run here before their pace counts.
 _ENOUGH = 5.0
+#: A cell that needs less than this share of its usual seconds has its result from the cache, as after a
+#: kernel's restart: that says nothing about the pace of those that have none there.
+_CACHED = 0.25
 
 _installed: Clock | None = None
 
@@ -127,9 +130,11 @@ class Clock:
         self._ended.set()
         self._thread.join()
         self._thread = None
-        if self._name in self.usual and getattr(result, "success", True):
-            self._expected += self.usual[self._name]
-            self._taken += time.perf_counter() - self._began
+        taken = time.perf_counter() - self._began
+        usual = self.usual.get(self._name)
+        if usual is not None and taken >= _CACHED * usual and getattr(result, "success", True):
+            self._expected += usual
+            self._taken += taken
 
     def _watch(self, line: _Line, expected: float | None, ended: threading.Event, began: float) -> None:
         pause = PATIENCE

@@ -10,6 +10,7 @@ megabytes at a time, which limits what a link may hold.
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import zipfile
@@ -20,6 +21,7 @@ from typing import Any
 import ipywidgets
 
 from helpers import settings
+from helpers.data import handed_in
 from helpers.lesson import page, widgets
 from helpers.settings import CourseError
 
@@ -31,6 +33,7 @@ _ABOUT = """Your results from the course *Cats to KTO*, packed in lesson {lesson
 progress.json       what you have done in every lesson: predictions, exercises, quiz answers
 thumbs/NN.jsonl     the thumbs that you gave in lesson NN, one a line
 ledger-{lesson}.jsonl     what lesson {lesson} measured in this kernel, one claim a line
+about.json          the course's version
 other folders       what you asked for, such as a model
 """
 
@@ -45,6 +48,7 @@ def pack(lesson: str, claims: Iterable[Mapping[str, Any]], folders: Iterable[Pat
     try:
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("README.txt", _ABOUT.format(lesson=lesson))
+            archive.writestr(handed_in.ABOUT, handed_in.about(lesson))
             rows = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in claims)
             archive.writestr(f"ledger-{lesson}.jsonl", rows)
             for path, name in _files(folders):
@@ -103,7 +107,8 @@ class Download:
             card = page.card_html("error", "Your results could not be packed.", page.escape(error))
             self._status.value = f'<div role="status">{card}</div>'
             return
-        name = f"cats-to-kto-{self._lesson}.zip"
+        # In a class many such files meet in one folder, and none may take another's place.
+        name = f"cats-to-kto-{self._lesson}-{hashlib.sha256(packed).hexdigest()[:6]}.zip"
         address = f"data:application/zip;base64,{base64.b64encode(packed).decode('ascii')}"
         size = max(1, round(len(packed) / 1000))
         self._status.value = (

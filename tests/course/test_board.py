@@ -246,3 +246,10 @@ def test_watching_makes_it_again_until_it_is_stopped(folder, tmp_path, monkeypat
     assert "4 learners" in page
     with pytest.raises(CourseError, match="1 second or more"):
         board.run(folder, tmp_path / "out", 0)
+
+
+def test_a_bad_files_name_is_escaped_too(folder):
+    put(folder / "<i onclick=x>.json", "no progress")
+    made = board.body(board.read(folder))
+    assert "&lt;i onclick=x&gt;.json is no progress file" in made
+    assert "<i onclick" not in made

@@ -121,6 +121,27 @@ def test_the_control_has_the_same_answers_and_as_many_ups():
     assert shuffled != rows
 
 
+def test_each_seed_shuffles_in_its_own_way():
+    rows = [(str(i), "answer", i < 7) for i in range(20)]
+    dealt = [class_thumbs._arms(rows, seed)[class_thumbs.SHUFFLED] for seed in range(6)]
+    assert all(one != other for i, one in enumerate(dealt) for other in dealt[:i])
+
+
+def test_what_is_rare_weighs_more(monkeypatch):
+    from types import SimpleNamespace
+
+    from helpers.preference import fast
+
+    given = []
+    monkeypatch.setattr(
+        fast, "train_fast", lambda *all: given.append(all[-1]) or SimpleNamespace(model="trained")
+    )
+    rows = [("p", str(i), i < 3) for i in range(12)]
+    assert class_thumbs._trained("model", None, rows, 4) == "trained"
+    assert (given[0].desirable_weight, given[0].undesirable_weight, given[0].seed) == (3.0, 1.0, 4)
+    assert class_thumbs._trained("model", None, rows[:3], 4) == "model"
+
+
 def test_the_verdicts_thumbs_are_the_worlds():
     right = world.captions(SCENES[0])[0]
     rows = [(world.record(SCENES[0]), right, False), (world.record(SCENES[0]), "pig", True)]

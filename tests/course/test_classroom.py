@@ -149,10 +149,26 @@ def tables(path: Path) -> list[list[list[str]]]:
     return [found for part in parts if (found := rows_of(part, PLAN_HEAD))]
 
 
+def core_minutes(lesson: str, named: list[str]) -> int:
+    """What the lesson's guide gives the rows of its timeline that hold one of these sections."""
+    text = (KIT / "guide" / f"{lesson}.md").read_text(encoding="utf-8")
+    timeline = rows_of(text, "| minutes | section | in the room |")
+    spans = [
+        map(int, minutes.split("–")) for minutes, held, _ in timeline if set(held.split("; ")) & set(named)
+    ]
+    return sum(end - begin for begin, end in spans)
+
+
+def reads_consent(row: tuple[str, str, str]) -> bool:
+    length, lesson, told = row
+    return lesson == "—" and int(length) >= 2 and "[consent]" in told
+
+
 def plan_problems(rows: list[list[str]]) -> list[str]:
-    """What is wrong with a plan: its clock, its minutes, its order, its sections."""
+    """What is wrong with a plan: its clock, its minutes, its order, its sections, what a row can hold."""
     problems, taught, known, clock = [], dict.fromkeys(LESSONS, 0), set(), None
-    for begin, length, lesson, named, _ in rows:
+    before = ("0", "—", "")
+    for begin, length, lesson, named, told in rows:
         now = 60 * int(begin.split(":")[0]) + int(begin.split(":")[1])
         if clock is not None and now != clock and begin != "9:00":  # a second day begins
             problems.append(f"{begin}: the row before ends at {clock // 60}:{clock % 60:02}")
@@ -160,12 +176,18 @@ def plan_problems(rows: list[list[str]]) -> list[str]:
         if lesson.startswith("catch-up "):
             known |= set(lesson.removeprefix("catch-up ").split(", "))
         elif lesson != "—":
+            if lesson == "08" and not taught[lesson] and not reads_consent(before):
+                problems.append(f"{begin}: no two minutes for the consent before lesson 08")
+            needed = core_minutes(lesson, named.split("; "))
+            if needed > int(length):
+                problems.append(f"{begin}: {lesson} has {length} minutes for sections of {needed}")
             missing = set(LESSONS[lesson].requires) - known - {n for n, m in taught.items() if m}
             if missing:
                 problems.append(f"{begin}: {lesson} needs {', '.join(sorted(missing))}")
             taught[lesson] += int(length)
             sections = classroom.headings(source(lesson))
             problems += [f"{begin}: no section {n!r}" for n in named.split("; ") if n not in sections]
+        before = (length, lesson, told)
     for lesson, minutes in taught.items():
         if 0 < minutes < LESSONS[lesson].minutes_core:
             problems.append(f"{lesson}: {minutes} of {LESSONS[lesson].minutes_core} core minutes")
@@ -191,6 +213,8 @@ def test_plans_fit_minutes_order_and_sections(name, plans, minutes):
         (["0:20", "5", "01", "2 · The next-token loss", ""], "5 of 50 core minutes"),
         (["0:20", "50", "01", "2 · The next token", ""], "no section"),
         (["0:25", "5", "—", "—", ""], "the row before ends at 0:20"),
+        (["0:20", "11", "08", "1 · A model with habits; 2 · Twenty thumbs from you", ""], "no two minutes"),
+        (["0:20", "9", "08", "1 · A model with habits; 2 · Twenty thumbs from you", ""], "sections of 10"),
     ],
 )
 def test_a_plan_that_does_not_fit_is_noticed(row, problem):

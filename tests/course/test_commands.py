@@ -213,7 +213,7 @@ def test_merging_no_thumbs_is_one_sentence(tmp_path, capsys):
     assert commands.main(["thumbs", "merge", str(tmp_path / "nowhere")]) == 1
     assert "nowhere is no folder; give the folder" in capsys.readouterr().err
     assert commands.main(["thumbs", "merge", str(tmp_path)]) == 1
-    assert "holds no .jsonl file" in capsys.readouterr().err
+    assert "holds no zip and no .jsonl file" in capsys.readouterr().err
 
 
 def test_address_sets_it_and_rebuilds(monkeypatch, course, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -194,6 +195,8 @@ def test_the_last_of_several_answers_counts_and_spelling_does_not(tmp_path):
     rows = [f"K1;a00;{answer('A00', False)}", f" K1 ; a00 ; {answer('A00', True).upper()} "]
     found = diagnostic.read(table(tmp_path / "t.csv", rows, head="\ufeffCode;Item;Choice"))
     assert (found.right, found.problems) == ({"K1": {"00": True}}, [])
+    small = diagnostic.read(table(tmp_path / "small.CSV", [f"k1,b00,{answer('B00', True)}"]))
+    assert small.right == found.right
 
 
 @pytest.mark.parametrize(
@@ -219,8 +222,9 @@ def test_a_folder_of_tables_is_read_and_an_empty_one_refused(tmp_path):
     folder.mkdir(parents=True)
     table(folder / "k1.csv", ["K1,A00,a"])
     table(folder / "k2.csv", ["K2,B00,a"])
+    table(folder / "k4.CSV", ["K4,B00,a"])
     table(folder / ".hidden.csv", ["K3,B00,a"])
-    assert set(diagnostic.read(tmp_path).right) == {"K1", "K2"}
+    assert set(diagnostic.read(tmp_path).right) == {"K1", "K2", "K4"}
     with pytest.raises(CourseError, match="There is no table of answers"):
         diagnostic.read(tmp_path / "nowhere")
 
@@ -237,3 +241,12 @@ def test_the_report_ends_where_problems_do_not(tmp_path):
     found = diagnostic.read(table(tmp_path / "t.csv", ["K1,Z1,a"] * 50))
     text = diagnostic.report(found, diagnostic.Answers())
     assert "… and 30 more that could not be used." in text
+
+
+def test_a_sheet_escapes_what_the_questions_hold():
+    item = diagnostic.items("A")[0]
+    odd = replace(item, question="1 < 2 <b>", options=("<i>a", "b & c", "c", "d"))
+    page = diagnostic.sheet_html([odd])
+    assert "1 &lt; 2 &lt;b&gt;" in page
+    assert "&lt;i&gt;a" in page
+    assert "b &amp; c" in page

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import pytest
 
 import helpers.__main__ as commands
 from helpers.data import share, thumbs
 from helpers.lesson.progress import Progress
+from helpers.settings import CourseError
 
 
 @pytest.fixture(autouse=True)
@@ -139,3 +141,38 @@ def test_my_own_thumbs_of_all_lessons_and_the_copy_in_my_class(tmp_path, monkeyp
 def test_without_any_thumbs_of_my_own_it_says_so(capsys):
     assert commands.main(["thumbs", "delete", "--mine"]) == 1
     assert "There are no thumbs of yours on this machine" in capsys.readouterr().err
+
+
+def test_a_class_folder_that_fails_hides_nothing_of_what_stays(tmp_path, monkeypatch, capsys):
+    room = tmp_path / "room"
+    room.mkdir()
+    monkeypatch.setenv("COURSE_CLASS", str(room))
+    path = thumbs.thumbs_path("08")
+    thumbs.append(path, [thumb("x", True, "Ann")])
+    with path.open("a") as file:
+        file.write("half a line")
+    share.copy(path)
+
+    def refused(*_):
+        raise CourseError("the copy in your class's folder could not be changed")
+
+    monkeypatch.setattr(share, "choose", refused)
+    assert commands.main(["thumbs", "delete", "--mine"]) == 1
+    said = capsys.readouterr()
+    assert "could not be changed" in said.err
+    assert "1 thumb in all." in said.out
+    assert f"Left as it is, since it cannot be read: {path}, line 2" in said.out
+
+
+def test_zips_are_merged_and_odd_ones_named(folder, capsys):
+    (folder / "cats-to-kto-08 (1).zip").write_bytes(b"no zip")
+    with zipfile.ZipFile(folder / "cats-to-kto-08 (2).zip", "w") as archive:
+        archive.writestr("thumbs/08.jsonl", json.dumps(thumbs.to_row(thumb("z", True, "Cy"))))
+    assert commands.main(["thumbs", "merge", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("3 files, 3 annotators\n4 thumbs (3 up, 1 down)")
+    assert "! cats-to-kto-08 (1).zip cannot be read" in out
+    assert commands.main(["thumbs", "delete", "--annotator", "Cy", str(folder)]) == 1  # one was left alone
+    out = capsys.readouterr().out
+    assert f"1 thumb removed from {folder / 'cats-to-kto-08 (2).zip'}" in out
+    assert "cats-to-kto-08 (1).zip cannot be read" in out

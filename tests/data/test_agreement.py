@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from helpers import world
@@ -48,6 +50,33 @@ def test_fleiss_with_unequal_numbers_by_hand():
     # x(m - x)/m: 2/3 and 1/2; p = 6/9; sum of m - 1: 6. One thumb alone counts for nothing.
     found = agreement.fleiss(votes((2, 1), (1, 1), (3, 1 - 1), (0, 1), (0, 1), (1, 0)))
     assert found.value == pytest.approx(1 - (2 / 3 + 1 / 2) / (5 * (6 / 8) * (2 / 8)))
+
+
+def test_fleiss_of_the_textbook():
+    """Fleiss, *Statistical Methods for Rates and Proportions*: 25 subjects, two to five ratings: 0.54."""
+    rated = "22 20 32 43 33 41 30 50 20 44 55 33 44 43 20 22 31 21 41 54 32 40 30 33 22"
+    given = votes(*((int(x), int(m) - int(x)) for m, x in rated.split()))
+    assert (sum(one.raters for one in given), sum(one.ups for one in given)) == (81, 46)
+    found = agreement.fleiss(given)
+    assert found.value == pytest.approx(0.54, abs=0.005)
+    # The jackknife from its definition: the mean of 25 pseudo-values, and 2.064 of its standard errors.
+    rest = [agreement.fleiss(given[:i] + given[i + 1 :]).value for i in range(25)]
+    half = 2.064 * statistics.stdev(25 * found.value - 24 * one for one in rest) / 5
+    assert found.interval == pytest.approx((found.value - half, found.value + half), abs=1e-4)
+
+
+def test_the_interval_covers_what_it_should_and_many_answers_need_little_memory():
+    """Twenty answers, each with eight thumbs that are right four times in five."""
+    rng = np.random.default_rng(1)
+
+    def drawn(count):
+        ups = rng.binomial(8, rng.choice([0.2, 0.8], count))
+        return agreement.fleiss(votes(*((int(x), 8 - int(x)) for x in ups)))
+
+    truth = drawn(100_000)
+    found = [drawn(20).interval for _ in range(400)]
+    assert truth.interval[1] - truth.interval[0] < 0.01
+    assert sum(low <= truth.value <= high for low, high in found) >= 0.93 * len(found)
 
 
 def test_perfect_agreement_is_one_and_opposites_are_minus_one():
@@ -95,6 +124,40 @@ def test_cohen_by_hand_and_only_where_two_share_enough():
     # 8 of 10 agree; both say up to half, so chance agrees in half.
     assert values == [pytest.approx((0.8 - 0.5) / 0.5)]
     assert undefined == 0
+
+
+def test_cohen_of_a_well_known_table():
+    """Two readers of 50 proposals: 20 times both yes, 15 times both no, 5 and 10 apart: 0.4."""
+    said = [(True, True)] * 20 + [(True, False)] * 5 + [(False, True)] * 10 + [(False, False)] * 15
+    given = [
+        thumb(str(i), up, name) for i, both in enumerate(said) for name, up in zip("AB", both, strict=True)
+    ]
+    assert agreement.cohen(given) == ([pytest.approx(0.4)], 0)
+
+
+def test_one_who_always_says_up_agrees_by_chance_and_skips_are_missing():
+    given = [thumb(str(i), True) for i in range(8)] + [thumb(str(i), i < 4, "Ben") for i in range(8)]
+    given += [thumb(str(i), None, "Cy") for i in range(8)]
+    assert agreement.cohen(given) == ([pytest.approx(0.0)], 0)
+    assert agreement.measure(given).people == 2
+
+
+def test_five_answers_in_common_and_six_answers_are_enough():
+    def pair(count):
+        return [thumb(str(i), i % 2 == 0, name) for i in range(count) for name in ("Ann", "Ben")]
+
+    assert agreement.cohen(pair(4)) == ([], 0)
+    assert agreement.cohen(pair(5)) == ([pytest.approx(1.0)], 0)
+    assert agreement.fleiss(agreement.votes_of(pair(5))).interval is None
+    assert agreement.fleiss(agreement.votes_of(pair(6))).interval == (1.0, 1.0)
+
+
+def test_what_is_true_but_leaves_something_out_gets_a_thumb_down():
+    told = world.record(PIG)
+    short = next(text for text in ("A pig sleeps.", "A blue pig.") if world.verify(text, PIG).true)
+    assert not world.verify(short, PIG).complete
+    assert agreement.verdict(told, short) is False
+    assert agreement.verdict(told, world.captions(PIG)[0]) is True
 
 
 def test_two_who_always_say_up_have_no_cohens_kappa():

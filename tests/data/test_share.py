@@ -117,3 +117,26 @@ def test_a_copy_that_fails_leaves_the_one_before(
 def test_a_class_may_have_no_thumbs_of_this_learner_yet(room: Path, tmp_path: Path) -> None:
     assert share.copy(tmp_path / "home" / "08.jsonl") is None
     assert list(room.iterdir()) == []
+
+
+def test_one_copy_that_cannot_be_removed_keeps_no_other(
+    own: Path, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [share.copy(own)]
+    for lesson in ("13", "14"):
+        add(own.with_name(f"{lesson}.jsonl"))
+        made.append(share.copy(own.with_name(f"{lesson}.jsonl")))
+    real, asked = Path.unlink, []
+
+    def unlink(path: Path, *given: bool, **named: bool) -> None:
+        if path in made:
+            asked.append(path)
+            if len(asked) == 1:
+                raise PermissionError(1, "Operation not permitted")
+        real(path, *given, **named)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(CourseError, match="Operation not permitted"):
+        share.choose(own, False)
+    assert list(room.iterdir()) == asked[:1]
+    assert not share.wanted(own)

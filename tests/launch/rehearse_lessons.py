@@ -13,6 +13,7 @@ import copy
 import inspect
 import io
 import os
+import re
 import shutil
 import subprocess
 import textwrap
@@ -412,7 +413,8 @@ def test_results_are_downloaded_by_the_keyboard(
     with notebook.page.expect_download() as arriving:
         notebook.page.keyboard.press("Enter")
     content = Path(arriving.value.path()).read_bytes()
-    assert arriving.value.suggested_filename == f"cats-to-kto-{entry.id}.zip"
+    name = arriving.value.suggested_filename
+    assert re.fullmatch(rf"cats-to-kto-{entry.id}-[0-9a-f]{{6}}\.zip", name)
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
         assert packed.testzip() is None
         assert {"README.txt", "progress.json", f"ledger-{entry.id}.jsonl"} <= set(packed.namelist())

@@ -112,6 +112,16 @@ def test_a_cell_that_failed_says_nothing_about_the_pace(
     assert "where it was measured" in run(shell, watching)[0]
 
 
+def test_a_result_that_was_kept_says_nothing_about_the_pace(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart twenty seconds of training are read from the cache; the next cell must train."""
+    monkeypatch.setattr(clock, "_ENOUGH", 1.0)
+    watching = Clock(shell, {cell_name("code", "kept()"): 20.0, cell_name("code", "train()"): 10.0})
+    run(shell, watching, 0.1, "kept()")
+    assert run(shell, watching)[0] == "usually about 10 s (where it was measured, on 2 cores)"
+
+
 def test_beyond_the_usual_it_says_so(shell: Shell) -> None:
     lines = run(shell, Clock(shell, {cell_name("code", "train()"): 0.1}), 5, seconds=0.3)
     assert "running: 0 s, usually 1 s" in lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -38,6 +39,7 @@ def test_progress_thumbs_ledger_and_a_folder(home: Path, tmp_path: Path) -> None
     (model / "elsewhere").symlink_to(home / "progress.json")
     found = unpacked(pack("08", [{"name": "ein Öl"}], [model]))
     assert found.pop("README.txt").startswith("Your results")
+    assert json.loads(found.pop("about.json"))["version"] == helpers.__version__
     assert found == {
         "ledger-08.jsonl": '{"name": "ein Öl"}\n',
         "progress.json": '{"version": 1}',
@@ -50,7 +52,7 @@ def test_a_learner_who_has_done_nothing_gets_an_empty_ledger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "nowhere" / "progress.json"))
-    assert set(unpacked(pack("00", []))) == {"README.txt", "ledger-00.jsonl"}
+    assert set(unpacked(pack("00", []))) == {"README.txt", "about.json", "ledger-00.jsonl"}
 
 
 def test_the_link_holds_the_file(home: Path) -> None:
@@ -58,10 +60,21 @@ def test_the_link_holds_the_file(home: Path) -> None:
     assert "<a" not in made.html
     made.button.click()
     address = re.search(
-        r'download="cats-to-kto-08.zip" href="data:application/zip;base64,([^"]+)"', made.html
+        r'download="cats-to-kto-08-[0-9a-f]{6}.zip" href="data:application/zip;base64,([^"]+)"', made.html
     )
     assert "progress.json" in unpacked(base64.b64decode(address[1]))
     assert 'role="status"' in made.html
+
+
+def test_files_of_two_learners_have_two_names(home: Path) -> None:
+    def name() -> str:
+        made = Download("08", [], [])
+        made.button.click()
+        return re.search(r'download="([^"]+)"', made.html)[1]
+
+    first = name()
+    (home / "thumbs" / "08.jsonl").write_text("{}\n{}\n")
+    assert name() != first
 
 
 def test_too_much_is_one_sentence(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
