@@ -57,6 +57,7 @@ def run_course(course, *lessons):
 
 
 def test_a_run_reports_and_writes_only_below_build(course, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "110")  # the table folds its words to the width of the terminal
     course.add_to_source("00_first", claiming())
     before = course.files()
     status, report = run_course(course)

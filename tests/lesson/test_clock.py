@@ -118,7 +118,7 @@ def test_a_result_that_was_kept_says_nothing_about_the_pace(
     """After a restart twenty seconds of training are read from the cache; the next cell must train."""
     monkeypatch.setattr(clock, "_ENOUGH", 1.0)
     watching = Clock(shell, {cell_name("code", "kept()"): 20.0, cell_name("code", "train()"): 10.0})
-    run(shell, watching, 0.1, "kept()")
+    run(shell, watching, seconds=0.1, source="kept()")
     assert run(shell, watching)[0] == "usually about 10 s (where it was measured, on 2 cores)"
 
 
